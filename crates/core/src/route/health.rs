@@ -1,0 +1,180 @@
+//! One candidate's connection: when to try, when it counts as usable.
+//!
+//! ```text
+//!            open              login              first job
+//!   Resting ------> Connecting -----> Connecting ----------> Ready
+//!      ^                |                                      |
+//!      |                v  failed                              v failed
+//!      `--- retry ---- Down (strikes, until) <-----------------'
+//! ```
+
+use crate::share::LinkId;
+use crate::{Duration, Instant};
+
+/// Waits after the first failures; a fault that lasts is asked ever more rarely.
+const FIRST_WAITS: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(5),
+];
+const LONG_WAIT: Duration = Duration::from_secs(30);
+const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
+/// While no pool at all is usable every candidate is asked this often.
+pub const HOLDING_WAIT: Duration = Duration::from_millis(500);
+/// A connection that served for so long forgives what was before.
+const PROVEN_AFTER: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    Resting,
+    Connecting {
+        link: LinkId,
+        strikes: u32,
+    },
+    Ready {
+        link: LinkId,
+        since: Instant,
+        strikes: u32,
+    },
+    Down {
+        until: Instant,
+        strikes: u32,
+    },
+}
+
+impl Health {
+    pub const fn link(self) -> Option<LinkId> {
+        match self {
+            Self::Connecting { link, .. } | Self::Ready { link, .. } => Some(link),
+            Self::Resting | Self::Down { .. } => None,
+        }
+    }
+
+    pub const fn ready_since(self) -> Option<Instant> {
+        match self {
+            Self::Ready { since, .. } => Some(since),
+            Self::Resting | Self::Connecting { .. } | Self::Down { .. } => None,
+        }
+    }
+
+    const fn strikes(self) -> u32 {
+        match self {
+            Self::Resting => 0,
+            Self::Connecting { strikes, .. }
+            | Self::Ready { strikes, .. }
+            | Self::Down { strikes, .. } => strikes,
+        }
+    }
+
+    /// May a connection be tried now?
+    pub fn may_open(self, now: Instant) -> bool {
+        match self {
+            Self::Resting => true,
+            Self::Down { until, .. } => now >= until,
+            Self::Connecting { .. } | Self::Ready { .. } => false,
+        }
+    }
+
+    pub fn opened(self, link: LinkId) -> Self {
+        Self::Connecting {
+            link,
+            strikes: self.strikes(),
+        }
+    }
+
+    /// Logged in and with a job in hand.
+    pub fn has_job(self, now: Instant) -> Self {
+        match self {
+            Self::Connecting { link, strikes } => Self::Ready {
+                link,
+                since: now,
+                strikes,
+            },
+            Self::Resting | Self::Ready { .. } | Self::Down { .. } => self,
+        }
+    }
+
+    pub fn failed(self, now: Instant) -> Self {
+        let proven = self
+            .ready_since()
+            .is_some_and(|since| now.saturating_duration_since(since) >= PROVEN_AFTER);
+        let strikes = if proven { 1 } else { self.strikes() + 1 };
+        Self::Down {
+            until: now + wait(strikes),
+            strikes,
+        }
+    }
+
+    /// No pool is usable: do not wait long.
+    pub fn hurry(self, now: Instant) -> Self {
+        match self {
+            Self::Down { until, strikes } => Self::Down {
+                until: until.min(now + HOLDING_WAIT),
+                strikes,
+            },
+            Self::Resting | Self::Connecting { .. } | Self::Ready { .. } => self,
+        }
+    }
+}
+
+fn wait(strikes: u32) -> Duration {
+    let index = strikes.saturating_sub(1) as usize;
+    FIRST_WAITS.get(index).copied().unwrap_or_else(|| {
+        let doublings = (index - FIRST_WAITS.len()).min(8) as u32;
+        LONGEST_WAIT.min(LONG_WAIT * (1 << doublings))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pool_that_stays_away_is_asked_ever_more_rarely_up_to_15_minutes() {
+        let now = Instant::from_secs(1000);
+        let mut health = Health::Resting;
+        let mut waits = alloc::vec::Vec::new();
+        for link in 0..12 {
+            health = health.opened(link).failed(now);
+            if let Health::Down { until, .. } = health {
+                waits.push((until - now).as_secs());
+            }
+        }
+        assert_eq!(waits, [1, 2, 5, 30, 60, 120, 240, 480, 900, 900, 900, 900]);
+        assert!(health.hurry(now).may_open(now + HOLDING_WAIT));
+    }
+
+    #[test]
+    fn a_minute_of_service_forgives() {
+        let start = Instant::from_secs(0);
+        let mut health = Health::Down {
+            until: start,
+            strikes: 9,
+        }
+        .opened(1)
+        .has_job(start);
+        health = health.failed(start + Duration::from_secs(61));
+        assert_eq!(
+            health,
+            Health::Down {
+                until: start + Duration::from_secs(62),
+                strikes: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_pool_that_flaps_is_not_forgiven() {
+        let start = Instant::from_secs(0);
+        let health = Health::Down {
+            until: start,
+            strikes: 3,
+        }
+        .opened(1)
+        .has_job(start);
+        assert!(matches!(
+            health.failed(start + Duration::from_secs(10)),
+            Health::Down { strikes: 4, .. }
+        ));
+    }
+}

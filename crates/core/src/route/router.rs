@@ -1,0 +1,354 @@
+//! The route: which candidate the miners work for, and why it changes.
+//!
+//! ```text
+//!            start, or a pool came back
+//!   Holding ---------------------------> On a route --profit, return--> On another
+//!      ^                                     |
+//!      `----- the last usable pool went -----'---- failover ----------> On another
+//! ```
+//!
+//! - *Start*: the best candidate gets a moment to connect, then the best usable one.
+//! - *Failover*: the route's pool is not usable; dwell and hysteresis do not apply.
+//! - *Return*: the pool that was left for its failure has been usable for long enough.
+//! - *Profit*: another pays more by the hysteresis, long enough, and confirmed.
+
+use super::candidate::Candidate;
+use crate::{Duration, Instant};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// How long the best candidate may take to connect before the next is used.
+const SETTLE: Duration = Duration::from_secs(2);
+/// A condition that time alone fulfils is looked at again after this.
+const RECHECK: Duration = Duration::from_secs(1);
+
+/// `[routing]` of farm.toml.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Policy {
+    pub same_coin_percent: f64,
+    pub other_coin_percent: f64,
+    pub minimum_dwell: Duration,
+    pub confirmations: u8,
+    pub return_after: Duration,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            same_coin_percent: 3.0,
+            other_coin_percent: 5.0,
+            minimum_dwell: Duration::from_secs(15 * 60),
+            confirmations: 2,
+            return_after: Duration::from_secs(5 * 60),
+        }
+    }
+}
+
+/// A candidate as the router sees it. The list it gets is best first.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    pub candidate: &'a Candidate,
+    /// Logged in and with a job, since when.
+    pub ready_since: Option<Instant>,
+}
+
+/// Names a candidate beyond one list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    pub pool: String,
+    pub coin: String,
+}
+
+impl Choice {
+    fn of(candidate: &Candidate) -> Self {
+        Self {
+            pool: candidate.pool.clone(),
+            coin: candidate.coin.clone(),
+        }
+    }
+
+    pub fn is(&self, candidate: &Candidate) -> bool {
+        candidate.is(&self.pool, &self.coin)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    Start,
+    Failover,
+    Return,
+    Profit,
+    /// No pool is usable.
+    Hold,
+}
+
+impl Rule {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Failover => "failover",
+            Self::Return => "return",
+            Self::Profit => "profit",
+            Self::Hold => "hold",
+        }
+    }
+}
+
+/// One change of the route, with its reason in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    pub from: Option<Choice>,
+    pub to: Option<Choice>,
+    pub rule: Rule,
+    pub why: String,
+}
+
+#[derive(Clone, Debug)]
+struct Route {
+    choice: Choice,
+    since: Instant,
+}
+
+/// A candidate that leads beyond the hysteresis.
+#[derive(Clone, Debug)]
+struct Lead {
+    choice: Choice,
+    since: Instant,
+    last_sequence: u64,
+    snapshots: u8,
+}
+
+#[derive(Debug)]
+pub struct Router {
+    policy: Policy,
+    started: Instant,
+    route: Option<Route>,
+    /// What would be the route, had it not failed.
+    displaced: Option<Choice>,
+    lead: Option<Lead>,
+    recheck: Option<Instant>,
+}
+
+impl Router {
+    pub const fn new(policy: Policy, now: Instant) -> Self {
+        Self {
+            policy,
+            started: now,
+            route: None,
+            displaced: None,
+            lead: None,
+            recheck: None,
+        }
+    }
+
+    pub fn choice(&self) -> Option<&Choice> {
+        self.route.as_ref().map(|route| &route.choice)
+    }
+
+    pub fn since(&self) -> Option<Instant> {
+        self.route.as_ref().map(|route| route.since)
+    }
+
+    /// When [`Router::decide`] should be asked again although nothing happened.
+    pub const fn deadline(&self) -> Option<Instant> {
+        self.recheck
+    }
+
+    /// Look at the candidates, best first. `None`: everything stays as it is.
+    pub fn decide(
+        &mut self,
+        standings: &[Standing<'_>],
+        sequence: u64,
+        now: Instant,
+    ) -> Option<Decision> {
+        self.recheck = None;
+        let current = self.route.as_ref().and_then(|route| {
+            standings
+                .iter()
+                .find(|standing| route.choice.is(standing.candidate))
+        });
+        match current {
+            Some(current) if current.ready_since.is_some() => {
+                self.improve(standings, *current, sequence, now)
+            }
+            Some(_) | None => self.recover(standings, now),
+        }
+    }
+
+    /// There is no route, or its pool cannot be used.
+    fn recover(&mut self, standings: &[Standing<'_>], now: Instant) -> Option<Decision> {
+        let best = standings
+            .iter()
+            .find(|standing| standing.ready_since.is_some());
+        let top = standings.first();
+        let Some(best) = best else {
+            let route = self.route.take()?;
+            self.displaced.get_or_insert_with(|| route.choice.clone());
+            self.lead = None;
+            return Some(Decision {
+                why: format!(
+                    "{} cannot be used and no other pool is ready",
+                    route.choice.pool
+                ),
+                from: Some(route.choice),
+                to: None,
+                rule: Rule::Hold,
+            });
+        };
+        let is_top = top.is_some_and(|top| core::ptr::eq(top, best));
+        let settles_at = self.started + SETTLE;
+        if self.route.is_none() && self.displaced.is_none() && !is_top && now < settles_at {
+            self.recheck = Some(settles_at);
+            return None;
+        }
+        let (rule, why) = match (&self.route, &self.displaced) {
+            (Some(route), _) => (
+                Rule::Failover,
+                format!(
+                    "{} cannot be used; {} is the best that is ready",
+                    route.choice.pool, best.candidate.pool
+                ),
+            ),
+            (None, Some(_)) => (
+                Rule::Start,
+                format!("{} is ready again", best.candidate.pool),
+            ),
+            (None, None) if is_top => (
+                Rule::Start,
+                String::from("it leads the ranking and is ready"),
+            ),
+            (None, None) => (Rule::Start, String::from("it is the best that is ready")),
+        };
+        let left = self.route.as_ref().map(|route| route.choice.clone());
+        // What failed first is what we want back, also over a chain of failures.
+        let displaced = [self.displaced.take(), left]
+            .into_iter()
+            .flatten()
+            .find(|left| standings.iter().any(|standing| left.is(standing.candidate)))
+            .or_else(|| top.map(|top| Choice::of(top.candidate)));
+        let decision = self.go(best.candidate, rule, why, now);
+        self.displaced = displaced.filter(|choice| !choice.is(best.candidate));
+        Some(decision)
+    }
+
+    /// The route's pool is fine; is another one better?
+    fn improve(
+        &mut self,
+        standings: &[Standing<'_>],
+        current: Standing<'_>,
+        sequence: u64,
+        now: Instant,
+    ) -> Option<Decision> {
+        let better = standings
+            .iter()
+            .take_while(|standing| !core::ptr::eq(standing.candidate, current.candidate))
+            .find(|standing| standing.ready_since.is_some());
+        let (Some(better), Some(ready_since)) = (better, better.and_then(|it| it.ready_since))
+        else {
+            self.lead = None;
+            return None;
+        };
+        let percent = lead_percent(better.candidate, current.candidate);
+        let needed = if better.candidate.coin == current.candidate.coin {
+            self.policy.same_coin_percent
+        } else {
+            self.policy.other_coin_percent
+        };
+        if percent.is_some_and(|percent| percent < needed) {
+            self.lead = None;
+            return None;
+        }
+        self.recheck = Some(now + RECHECK);
+        let was_displaced = self
+            .displaced
+            .as_ref()
+            .is_some_and(|choice| choice.is(better.candidate));
+        let lead = words(percent);
+        if was_displaced || percent.is_none() {
+            return (now >= ready_since + self.policy.return_after).then(|| {
+                let stable = self.policy.return_after.as_secs();
+                let why = format!(
+                    "{} {lead} and was ready for {stable} s",
+                    better.candidate.pool
+                );
+                self.go(better.candidate, Rule::Return, why, now)
+            });
+        }
+        let snapshots = self.follow_lead(better.candidate, sequence, now)?;
+        let why = format!(
+            "{} {lead}, needed {needed} %, seen in {snapshots} snapshots",
+            better.candidate.pool
+        );
+        Some(self.go(better.candidate, Rule::Profit, why, now))
+    }
+
+    /// Count the snapshots that confirm a lead; `Some` once it may be followed.
+    fn follow_lead(&mut self, leader: &Candidate, sequence: u64, now: Instant) -> Option<u8> {
+        let known = self.lead.take().filter(|lead| lead.choice.is(leader));
+        let mut lead = known.unwrap_or_else(|| Lead {
+            choice: Choice::of(leader),
+            since: now,
+            last_sequence: sequence,
+            snapshots: 1,
+        });
+        if lead.last_sequence != sequence {
+            lead.last_sequence = sequence;
+            lead.snapshots = lead.snapshots.saturating_add(1);
+        }
+        let dwelt = |since: Instant| now >= since + self.policy.minimum_dwell;
+        // A lead that nothing contradicted for a whole dwell is confirmed too:
+        // central may have had no reason to publish again.
+        let confirmed = lead.snapshots >= self.policy.confirmations || dwelt(lead.since);
+        let on_route_long_enough = self.since().is_some_and(dwelt);
+        let snapshots = lead.snapshots;
+        self.lead = Some(lead);
+        (confirmed && on_route_long_enough).then_some(snapshots)
+    }
+
+    fn go(&mut self, to: &Candidate, rule: Rule, why: String, now: Instant) -> Decision {
+        let choice = Choice::of(to);
+        let route = Route {
+            choice: choice.clone(),
+            since: now,
+        };
+        let from = self.route.replace(route).map(|route| route.choice);
+        self.displaced = None;
+        self.lead = None;
+        Decision {
+            from,
+            to: Some(choice),
+            rule,
+            why,
+        }
+    }
+}
+
+/// By how much `a` pays more than `b`; `None` where the file's order decides.
+fn lead_percent(a: &Candidate, b: &Candidate) -> Option<f64> {
+    match (a.score, b.score) {
+        (Some(a), Some(b)) => Some((a / b - 1.0) * 100.0),
+        (Some(_) | None, None) | (None, Some(_)) => None,
+    }
+}
+
+fn words(percent: Option<f64>) -> String {
+    percent.map_or_else(
+        || String::from("ranks before it"),
+        |percent| format!("pays {percent:.1} % more"),
+    )
+}
+
+/// For the page: the list with states, best first.
+pub fn describe(standings: &[Standing<'_>]) -> Vec<(Choice, Option<f64>, bool)> {
+    standings
+        .iter()
+        .map(|standing| {
+            (
+                Choice::of(standing.candidate),
+                standing.candidate.score,
+                standing.ready_since.is_some(),
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! Work as a pool sent it, and the job that miners get of it.
+
+use super::{Split, Target};
+use crate::{Algorithm, hex};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// The miner's name of a job. Ours alone, and never reused while the process lives.
+pub type JobId = u32;
+/// One connection to a pool. A reconnect is a new link.
+pub type LinkId = u32;
+
+const MAX_POOL_JOB_ID: usize = 128;
+const MAX_COINBASE_HALF: usize = 8 * 1024;
+const MAX_BRANCHES: usize = 32;
+
+/// A `mining.notify`, decoded once. Byte orders are those of the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    pub pool_job_id: String,
+    pub prev_hash: [u8; 32],
+    pub coinbase1: Vec<u8>,
+    pub coinbase2: Vec<u8>,
+    pub branches: Vec<[u8; 32]>,
+    pub version: u32,
+    pub nbits: u32,
+    pub ntime: u32,
+    pub clean: bool,
+}
+
+/// Which part of a notify cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("mining.notify: {0}")]
+pub struct WorkError(pub &'static str);
+
+/// The text parts of a notify, as they stand in the message.
+pub struct WorkText<'a> {
+    pub job_id: &'a str,
+    pub prev_hash: &'a str,
+    pub coinbase1: &'a str,
+    pub coinbase2: &'a str,
+    pub branches: &'a [&'a str],
+    pub version: &'a str,
+    pub nbits: &'a str,
+    pub ntime: &'a str,
+    pub clean: bool,
+}
+
+impl Work {
+    pub fn decode(text: &WorkText<'_>) -> Result<Self, WorkError> {
+        if text.job_id.is_empty() || text.job_id.len() > MAX_POOL_JOB_ID {
+            return Err(WorkError("the job id is empty or too long"));
+        }
+        if text.branches.len() > MAX_BRANCHES {
+            return Err(WorkError("more merkle branches than a block can have"));
+        }
+        let half = |text| hex::bounded(text, MAX_COINBASE_HALF);
+        let branches: Option<Vec<[u8; 32]>> =
+            text.branches.iter().map(|text| hex::array(text)).collect();
+        let number = |text: &str| hex::array(text).map(u32::from_be_bytes);
+        Ok(Self {
+            pool_job_id: text.job_id.into(),
+            prev_hash: hex::array(text.prev_hash)
+                .ok_or(WorkError("prevhash is not 32 bytes of hex"))?,
+            coinbase1: half(text.coinbase1).ok_or(WorkError("coinb1 is not hex or too long"))?,
+            coinbase2: half(text.coinbase2).ok_or(WorkError("coinb2 is not hex or too long"))?,
+            branches: branches.ok_or(WorkError("a merkle branch is not 32 bytes of hex"))?,
+            version: number(text.version).ok_or(WorkError("version is not 4 bytes of hex"))?,
+            nbits: number(text.nbits).ok_or(WorkError("nbits is not 4 bytes of hex"))?,
+            ntime: number(text.ntime).ok_or(WorkError("ntime is not 4 bytes of hex"))?,
+            clean: text.clean,
+        })
+    }
+}
+
+/// Work under one of our job ids, bound to the link it came from.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub id: JobId,
+    pub link: LinkId,
+    pub algorithm: Algorithm,
+    pub work: Arc<Work>,
+    pub split: Split,
+    /// What the pool asks of a share of this job.
+    pub difficulty: f64,
+    pub target: Target,
+    /// Version bits that the pool lets miners roll; 0 = none.
+    pub version_mask: u32,
+}
+
+impl Job {
+    /// The `mining.notify` for one group, up to the `clean_jobs` flag, which
+    /// depends on what each miner missed. `None`: no room for that group.
+    pub fn render(&self, group: u8) -> Option<Vec<u8>> {
+        let middle = self.split.middle(group)?;
+        let work = &*self.work;
+        let size = 2 * (work.coinbase1.len() + work.coinbase2.len()) + 67 * work.branches.len();
+        let mut out = Vec::with_capacity(size + 320);
+        out.extend_from_slice(br#"{"id":null,"method":"mining.notify","params":[""#);
+        push_job_id(&mut out, self.id);
+        out.extend_from_slice(br#"",""#);
+        hex::push(&mut out, &work.prev_hash);
+        out.extend_from_slice(br#"",""#);
+        hex::push(&mut out, &work.coinbase1);
+        hex::push(&mut out, self.split.extranonce1());
+        hex::push(&mut out, &middle);
+        out.extend_from_slice(br#"",""#);
+        hex::push(&mut out, &work.coinbase2);
+        out.extend_from_slice(br#"",["#);
+        for (index, branch) in work.branches.iter().enumerate() {
+            out.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
+            hex::push(&mut out, branch);
+            out.push(b'"');
+        }
+        out.extend_from_slice(br#"],""#);
+        hex::push_number(&mut out, work.version);
+        out.extend_from_slice(br#"",""#);
+        hex::push_number(&mut out, work.nbits);
+        out.extend_from_slice(br#"",""#);
+        hex::push_number(&mut out, work.ntime);
+        out.extend_from_slice(br#"","#);
+        Some(out)
+    }
+}
+
+/// Lower-case hex without leading zeros.
+fn push_job_id(out: &mut Vec<u8>, id: JobId) {
+    let mut text = Vec::with_capacity(8);
+    hex::push_number(&mut text, id);
+    let zeros = text
+        .iter()
+        .take(7)
+        .take_while(|&&digit| digit == b'0')
+        .count();
+    out.extend_from_slice(&text[zeros..]);
+}

@@ -1,0 +1,13 @@
+//! The bitcoin-style Stratum V1 dialect.
+//!
+//! - [`miner`]: our side toward one miner.
+//! - [`pool`]: our side toward one pool.
+//! - [`message`]: lines in and out, shared by both; [`reply`]: how pools word a verdict.
+
+pub mod message;
+pub mod miner;
+pub mod pool;
+pub mod reply;
+
+pub use miner::{Judged, MinerSession, Outcome, Step};
+pub use pool::{Failure, Login, PoolEvent, PoolSession};
