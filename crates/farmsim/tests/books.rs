@@ -1,5 +1,10 @@
 //! Miners against a pool directly: what they were told is what the books say.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking where it stands"
+)]
+
 use std::time::Duration;
 
 use smart_mining_farmsim::miner::{Miner, MinerConfig, Personality};

@@ -23,11 +23,11 @@ use crate::work::Notify;
 const MINERD_SUBMIT_ID: u64 = 4;
 
 /// What ESP-Miner asks to roll.
-const BITAXE_MASK: u32 = 0xffff_ffff;
+pub(super) const BITAXE_MASK: u32 = 0xffff_ffff;
 
 /// A request that waits for its answer.
 #[derive(Debug)]
-enum Asked {
+pub(super) enum Asked {
     Configure,
     Subscribe,
     Authorize,
@@ -37,9 +37,9 @@ enum Asked {
 }
 
 #[derive(Debug)]
-struct PendingShare {
-    identity: String,
-    difficulty: f64,
+pub(super) struct PendingShare {
+    pub identity: String,
+    pub difficulty: f64,
 }
 
 /// Why the miner ends a connection.
@@ -48,20 +48,20 @@ pub(super) struct HangUp(pub String);
 
 /// One connection as the firmware knows it.
 pub(super) struct Firmware<'a> {
-    config: &'a MinerConfig,
+    pub config: &'a MinerConfig,
     started: Instant,
     next_id: u64,
-    asked: BTreeMap<u64, VecDeque<Asked>>,
+    pub asked: BTreeMap<u64, VecDeque<Asked>>,
     /// Survives the connection when the pool gave one.
     pub session: Option<String>,
-    extranonce1: Option<Vec<u8>>,
+    pub extranonce1: Option<Vec<u8>>,
     extranonce2_size: usize,
-    extranonce_subscribed: bool,
-    authorized: bool,
-    version_mask: u32,
+    pub extranonce_subscribed: bool,
+    pub authorized: bool,
+    pub version_mask: u32,
     difficulty: Option<f64>,
     known_jobs: HashSet<String>,
-    early_job: Option<Notify>,
+    pub early_job: Option<Notify>,
     job: Option<ActiveJob>,
     /// Lines to send.
     pub out: Vec<Value>,
@@ -145,12 +145,12 @@ impl<'a> Firmware<'a> {
         self.ask("mining.subscribe", params, Asked::Subscribe);
     }
 
-    fn authorize(&mut self) {
+    pub(super) fn authorize(&mut self) {
         let params = json!([self.config.name, self.config.password]);
         self.ask("mining.authorize", params, Asked::Authorize);
     }
 
-    fn ask(&mut self, method: &str, params: Value, asked: Asked) {
+    pub(super) fn ask(&mut self, method: &str, params: Value, asked: Asked) {
         let id = match (&asked, self.config.personality) {
             (Asked::Share(_), Personality::Minerd) => MINERD_SUBMIT_ID,
             (_, Personality::Minerd | Personality::Bitaxe | Personality::Cgminer) => {
@@ -266,7 +266,7 @@ impl<'a> Firmware<'a> {
     }
 
     /// Difficulty and extranonce count from here on.
-    fn take_job(&mut self, notify: Notify, stats: &mut MinerStats) {
+    pub(super) fn take_job(&mut self, notify: Notify, stats: &mut MinerStats) {
         let difficulty = self.difficulty.unwrap_or(1.0);
         stats.difficulty = difficulty;
         self.job = Some(ActiveJob {
@@ -280,7 +280,7 @@ impl<'a> Firmware<'a> {
         self.note_working(stats);
     }
 
-    fn note_working(&mut self, stats: &mut MinerStats) {
+    pub(super) fn note_working(&mut self, stats: &mut MinerStats) {
         if self.is_working() && !stats.working {
             stats.working = true;
             stats.handshake = Some(self.started.elapsed());
@@ -311,7 +311,7 @@ impl<'a> Firmware<'a> {
         }
     }
 
-    fn take_extranonce(
+    pub(super) fn take_extranonce(
         &mut self,
         extranonce1: &Value,
         size: &Value,
@@ -338,94 +338,4 @@ impl<'a> Firmware<'a> {
         self.extranonce2_size = size;
         Ok(())
     }
-
-    fn answer(&mut self, message: &Value, stats: &mut MinerStats) -> Result<(), HangUp> {
-        let asked = message["id"]
-            .as_u64()
-            .and_then(|id| self.asked.get_mut(&id))
-            .and_then(VecDeque::pop_front);
-        let Some(asked) = asked else {
-            stats.violation(format!("an answer to an unknown id: {message}"));
-            return Ok(());
-        };
-        let result = &message["result"];
-        let granted = *result == json!(true);
-        if !message["error"].is_null() && (granted || result.is_object()) {
-            stats.violation(format!("success with an error that is not null: {message}"));
-        }
-        match asked {
-            Asked::Configure => self.configured(result, stats),
-            Asked::Subscribe => self.subscribed(result, stats)?,
-            Asked::Authorize if granted => self.authorized(stats),
-            Asked::Authorize => {
-                return Err(HangUp(format!("login refused: {}", message["error"])));
-            }
-            Asked::Other(method) => {
-                self.extranonce_subscribed |= granted && method == "mining.extranonce.subscribe";
-            }
-            Asked::Share(share) if granted => {
-                stats.accept(share.identity, share.difficulty, self.config.keep_shares);
-            }
-            Asked::Share(_) => {
-                *stats.rejected.entry(error_code(message)).or_default() += 1;
-                stats.last_rejection = Some(message.to_string());
-            }
-        }
-        Ok(())
-    }
-
-    fn configured(&mut self, result: &Value, stats: &mut MinerStats) {
-        match result["version-rolling"].as_bool() {
-            Some(true) => match result["version-rolling.mask"]
-                .as_str()
-                .and_then(hex::decode_u32)
-            {
-                Some(mask) => self.version_mask = mask & BITAXE_MASK,
-                None => stats.violation(format!("version rolling without a mask: {result}")),
-            },
-            Some(false) => {}
-            None => stats.violation(format!("mining.configure does not answer: {result}")),
-        }
-    }
-
-    fn subscribed(&mut self, result: &Value, stats: &mut MinerStats) -> Result<(), HangUp> {
-        self.take_extranonce(&result[1], &result[2], stats)?;
-        self.session = session_id(&result[0]);
-        if let Some(early) = self.early_job.take() {
-            self.take_job(early, stats);
-        }
-        match self.config.personality {
-            Personality::Minerd | Personality::Cgminer => self.authorize(),
-            Personality::Bitaxe => {}
-        }
-        Ok(())
-    }
-
-    fn authorized(&mut self, stats: &mut MinerStats) {
-        self.authorized = true;
-        if self.config.personality == Personality::Bitaxe {
-            if let Some(difficulty) = self.config.suggest_difficulty {
-                let asked = Asked::Other("mining.suggest_difficulty");
-                self.ask("mining.suggest_difficulty", json!([difficulty]), asked);
-            }
-            let asked = Asked::Other("mining.extranonce.subscribe");
-            self.ask("mining.extranonce.subscribe", json!([]), asked);
-        }
-        self.note_working(stats);
-    }
-}
-
-/// The session id in the subscriptions of a subscribe answer: the one that
-/// belongs to mining.notify, as cpuminer and cgminer look for it.
-fn session_id(subscriptions: &Value) -> Option<String> {
-    let pairs = subscriptions.as_array()?;
-    let pair = pairs.iter().find(|pair| pair[0] == "mining.notify")?;
-    pair[1].as_str().map(str::to_owned)
-}
-
-/// `[21, ".."]`, `{"code": 21}`, `"Stale"` and nothing at all occur.
-fn error_code(message: &Value) -> i64 {
-    let error = &message["error"];
-    let code = error[0].as_i64().or_else(|| error["code"].as_i64());
-    code.unwrap_or(crate::pool::OTHER)
 }

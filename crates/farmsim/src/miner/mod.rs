@@ -5,6 +5,7 @@
 //! It keeps the rules that firmware keeps and notes who breaks them
 //! ([`MinerStats::violations`]). One task per miner; it ends with the handle.
 
+mod answers;
 mod config;
 mod firmware;
 mod link;
