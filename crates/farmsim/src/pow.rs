@@ -48,7 +48,7 @@ impl Algorithm {
         difficulty * 4_294_967_296.0 / self.share_scale()
     }
 
-    /// The share difficulty met once a second at `hashrate`.
+    /// The difficulty of which `hashrate` finds a share every so many seconds.
     #[must_use]
     pub fn difficulty_for(self, hashrate: f64, seconds: f64) -> f64 {
         hashrate * seconds * self.share_scale() / 4_294_967_296.0

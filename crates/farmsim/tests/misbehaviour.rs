@@ -210,6 +210,27 @@ async fn everyone_reconnects_when_asked_to() {
 }
 
 #[tokio::test]
+async fn miners_answer_what_a_pool_asks() {
+    let pool = pool().await;
+    let miner = miner(&pool, Personality::Bitaxe);
+    miner.working(PATIENCE).await.unwrap();
+    for (id, method) in [(7, "mining.ping"), (8, "client.get_version")] {
+        pool.broadcast(&json!({"id": id, "method": method, "params": []}));
+    }
+    pool.broadcast(&json!({"id": null, "method": "client.show_message", "params": ["hi"]}));
+    pool.wait_for("two answers", PATIENCE, |books| books.answers.len() == 2)
+        .await
+        .unwrap();
+    let books = pool.books();
+    assert_eq!(
+        books.answers[0],
+        json!({"id": 7, "result": "pong", "error": null})
+    );
+    assert_eq!(books.answers[1]["id"], 8);
+    assert_eq!(books.malformed, 0);
+}
+
+#[tokio::test]
 async fn a_pool_can_drop_who_asks_for_what_it_does_not_know() {
     let pool = Pool::start(PoolConfig {
         drops_on: vec!["mining.configure".to_owned()],

@@ -3,6 +3,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
+use serde_json::Value;
+
+/// Answers kept.
+const ANSWERS_KEPT: usize = 100;
+
 /// One accepted share.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AcceptedShare {
@@ -63,6 +68,8 @@ pub struct Books {
     pub sessions_resumed: u64,
     /// Lines that were not a JSON-RPC message.
     pub malformed: u64,
+    /// Answers to what the pool asked ([`super::Pool::broadcast`]), newest last.
+    pub answers: VecDeque<Value>,
     pub unknown_methods: BTreeMap<String, u64>,
     /// User agents seen in `mining.subscribe`.
     pub agents: BTreeMap<String, u64>,
@@ -82,6 +89,13 @@ impl Books {
         self.accepted.push_back(share);
         while self.accepted.len() > keep {
             self.accepted.pop_front();
+        }
+    }
+
+    pub(super) fn note_answer(&mut self, answer: Value) {
+        self.answers.push_back(answer);
+        if self.answers.len() > ANSWERS_KEPT {
+            self.answers.pop_front();
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Instant;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::books::{AcceptedShare, Books};
@@ -151,6 +151,12 @@ impl Floor {
             for turn in 0..7 {
                 session.send(junk(turn));
             }
+        }
+    }
+
+    pub(super) fn broadcast(&mut self, message: &Value) {
+        for session in self.sessions.values() {
+            session.send_json(message);
         }
     }
 

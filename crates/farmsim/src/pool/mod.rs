@@ -21,6 +21,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -259,6 +260,12 @@ impl Pool {
     /// For everyone, counting from the next job.
     pub fn set_difficulty(&self, difficulty: f64) {
         self.0.core.change(|floor| floor.set_difficulty(difficulty));
+    }
+
+    /// Sends any message to everyone: `mining.ping`, `client.get_version`,
+    /// `mining.set_extranonce`, ... Answers are in [`Books::answers`].
+    pub fn broadcast(&self, message: &Value) {
+        self.0.core.change(|floor| floor.broadcast(message));
     }
 
     /// `client.reconnect` without parameters to everyone, then closes them.

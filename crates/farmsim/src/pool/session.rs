@@ -126,8 +126,10 @@ impl Floor {
             }
         };
         let Some(method) = message["method"].as_str() else {
-            // An answer to something the pool asked, or nothing at all.
-            self.books.malformed += u64::from(message.get("result").is_none());
+            match message.get("result").is_some() {
+                true => self.books.note_answer(message),
+                false => self.books.malformed += 1,
+            }
             return;
         };
         if self.config.drops_on.iter().any(|dropped| dropped == method) {
