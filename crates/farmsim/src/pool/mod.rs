@@ -4,7 +4,7 @@
 //! clone. Its books are the truth that a test compares with what miners saw;
 //! its controls make it misbehave at any moment.
 //!
-//! Tasks: one accepts ([`Door`]), one makes jobs, one per connection. A
+//! Tasks: one accepts, one makes jobs, one per connection. A
 //! connection's task is cancelled by [`Pool::kill`] and at the end of the pool.
 
 mod books;
