@@ -1,0 +1,122 @@
+//! Reading history, on a connection of its own: a slow page never holds up the writer.
+
+use super::open::{connect_to_read, sqlite};
+use super::{Decision, DecisionRow, EventRow, MinuteTotal, StoreError};
+use rusqlite::{Connection, OptionalExtension, Row};
+use std::path::{Path, PathBuf};
+
+/// One read-only connection; give each thread its own.
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Reader {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        Ok(Self {
+            connection: connect_to_read(path)?,
+            path: path.to_owned(),
+        })
+    }
+
+    fn fault(&self, source: rusqlite::Error) -> StoreError {
+        sqlite(&self.path, "read it", source)
+    }
+
+    /// Newest first.
+    pub fn events(&self, limit: usize) -> Result<Vec<EventRow>, StoreError> {
+        let sql = "SELECT id, at, code, subject, text FROM events ORDER BY id DESC LIMIT ?1";
+        let read = || -> rusqlite::Result<Vec<EventRow>> {
+            let mut statement = self.connection.prepare(sql)?;
+            let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
+                Ok(EventRow {
+                    id: row.get(0)?,
+                    at: unsigned(row, 1)?,
+                    code: row.get(2)?,
+                    subject: row.get(3)?,
+                    text: row.get(4)?,
+                })
+            })?;
+            rows.collect()
+        };
+        read().map_err(|source| self.fault(source))
+    }
+
+    /// Newest first.
+    pub fn decisions(&self, limit: usize) -> Result<Vec<DecisionRow>, StoreError> {
+        let sql = "SELECT id, at, algorithm, from_pool, to_pool, coin, rule, text, detail
+                   FROM decisions ORDER BY id DESC LIMIT ?1";
+        let read = || -> rusqlite::Result<Vec<DecisionRow>> {
+            let mut statement = self.connection.prepare(sql)?;
+            let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], decision)?;
+            rows.filter_map(Result::transpose).collect()
+        };
+        read().map_err(|source| self.fault(source))
+    }
+
+    /// Every minute from `since` (unix seconds) on, oldest first.
+    pub fn totals(&self, since: u64) -> Result<Vec<MinuteTotal>, StoreError> {
+        let sql =
+            "SELECT minute, algorithm, worker, pool, accepted, rejected, stale, unknown, lost,
+                          difficulty_accepted
+                   FROM share_totals WHERE minute >= ?1 ORDER BY minute, algorithm, worker, pool";
+        let read = || -> rusqlite::Result<Vec<MinuteTotal>> {
+            let mut statement = self.connection.prepare(sql)?;
+            let since = i64::try_from(since).unwrap_or(i64::MAX);
+            let rows = statement.query_map([since], total)?;
+            rows.filter_map(Result::transpose).collect()
+        };
+        read().map_err(|source| self.fault(source))
+    }
+
+    pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.connection
+            .query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
+                row.get(0)
+            })
+            .optional()
+            .map_err(|source| self.fault(source))
+    }
+}
+
+fn unsigned(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, i64>(index)?.try_into().unwrap_or(0))
+}
+
+/// A row with an algorithm that only another release knows is passed over.
+fn decision(row: &Row<'_>) -> rusqlite::Result<Option<DecisionRow>> {
+    let Ok(algorithm) = row.get::<_, String>(2)?.parse() else {
+        return Ok(None);
+    };
+    Ok(Some(DecisionRow {
+        id: row.get(0)?,
+        decision: Decision {
+            at: unsigned(row, 1)?,
+            algorithm,
+            from_pool: row.get(3)?,
+            to_pool: row.get(4)?,
+            coin: row.get(5)?,
+            rule: row.get(6)?,
+            text: row.get(7)?,
+            detail: row.get(8)?,
+        },
+    }))
+}
+
+fn total(row: &Row<'_>) -> rusqlite::Result<Option<MinuteTotal>> {
+    let Ok(algorithm) = row.get::<_, String>(1)?.parse() else {
+        return Ok(None);
+    };
+    Ok(Some(MinuteTotal {
+        minute: unsigned(row, 0)?,
+        algorithm,
+        worker: row.get(2)?,
+        pool: row.get(3)?,
+        accepted: unsigned(row, 4)?,
+        rejected: unsigned(row, 5)?,
+        stale: unsigned(row, 6)?,
+        unknown: unsigned(row, 7)?,
+        lost: unsigned(row, 8)?,
+        difficulty_accepted: row.get(9)?,
+    }))
+}

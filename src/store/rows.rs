@@ -1,0 +1,223 @@
+//! The statements: what goes into which table, and what is old enough to go.
+
+use super::{Decision, Limits, MinuteTotal, Record, Recovered, StoredSnapshot};
+use rusqlite::{Connection, Statement, Transaction, params};
+
+/// Longest text of one row; a line that is longer tells nothing more.
+const LONGEST: usize = 4096;
+
+/// SQLite's integers are signed.
+fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+fn cut(text: &str) -> &str {
+    let end = (0..=LONGEST.min(text.len()))
+        .rev()
+        .find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
+fn count(value: usize) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// The statements of one group of records, each prepared once.
+pub(super) struct Statements<'t> {
+    event: Statement<'t>,
+    decision: Statement<'t>,
+    total: Statement<'t>,
+    meta: Statement<'t>,
+}
+
+const INSERT_EVENT: &str = "INSERT INTO events (at, code, subject, text) VALUES (?1, ?2, ?3, ?4)";
+
+impl<'t> Statements<'t> {
+    pub fn prepare(db: &'t Connection) -> rusqlite::Result<Self> {
+        Ok(Self {
+            event: db.prepare(INSERT_EVENT)?,
+            decision: db.prepare(
+                "INSERT INTO decisions (at, algorithm, from_pool, to_pool, coin, rule, text, detail)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            total: db.prepare(
+                "INSERT INTO share_totals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 ON CONFLICT (minute, algorithm, worker, pool) DO UPDATE SET
+                    accepted = accepted + excluded.accepted,
+                    rejected = rejected + excluded.rejected,
+                    stale = stale + excluded.stale,
+                    unknown = unknown + excluded.unknown,
+                    lost = lost + excluded.lost,
+                    difficulty_accepted = difficulty_accepted + excluded.difficulty_accepted",
+            )?,
+            meta: db.prepare(
+                "INSERT INTO meta (key, value) VALUES (?1, ?2)
+                 ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            )?,
+        })
+    }
+
+    pub fn write(&mut self, record: &Record) -> rusqlite::Result<()> {
+        match record {
+            Record::Event {
+                at,
+                code,
+                subject,
+                text,
+            } => {
+                let row = params![int(*at), code, cut(subject), cut(text)];
+                self.event.execute(row).map(drop)
+            }
+            Record::Decision(decision) => self.write_decision(decision),
+            Record::ShareTotals(totals) => totals.iter().try_for_each(|total| self.add(total)),
+            Record::Meta { key, value } => self.meta.execute([key, cut(value)]).map(drop),
+        }
+    }
+
+    fn write_decision(&mut self, decision: &Decision) -> rusqlite::Result<()> {
+        // JSON is kept whole or not at all.
+        let whole = decision.detail.len() <= 16 * LONGEST;
+        let detail = if whole {
+            decision.detail.as_str()
+        } else {
+            "{}"
+        };
+        let row = params![
+            int(decision.at),
+            decision.algorithm.name(),
+            decision.from_pool,
+            decision.to_pool,
+            decision.coin,
+            decision.rule,
+            cut(&decision.text),
+            detail,
+        ];
+        self.decision.execute(row).map(drop)
+    }
+
+    fn add(&mut self, total: &MinuteTotal) -> rusqlite::Result<()> {
+        // NaN would be stored as NULL, which the table refuses.
+        let finite = total.difficulty_accepted.is_finite();
+        let difficulty = if finite {
+            total.difficulty_accepted
+        } else {
+            0.0
+        };
+        let row = params![
+            int(total.minute),
+            total.algorithm.name(),
+            cut(&total.worker),
+            cut(&total.pool),
+            int(total.accepted),
+            int(total.rejected),
+            int(total.stale),
+            int(total.unknown),
+            int(total.lost),
+            difficulty,
+        ];
+        self.total.execute(row).map(drop)
+    }
+}
+
+/// Keeps the newest ones; the new one is the newest, so it is never among those that go.
+pub(super) fn save_snapshot(
+    transaction: &Transaction<'_>,
+    sequence: i64,
+    received_at: u64,
+    envelope: &str,
+    keep: usize,
+) -> rusqlite::Result<()> {
+    transaction.execute(
+        "INSERT INTO snapshots (sequence, received_at, envelope) VALUES (?1, ?2, ?3)
+         ON CONFLICT (sequence) DO UPDATE SET
+            received_at = excluded.received_at, envelope = excluded.envelope",
+        params![sequence, int(received_at), envelope],
+    )?;
+    let old = "DELETE FROM snapshots WHERE sequence NOT IN
+                (SELECT sequence FROM snapshots ORDER BY sequence DESC LIMIT ?1)";
+    transaction.execute(old, [count(keep.max(1))]).map(drop)
+}
+
+/// Newest first.
+pub(super) fn snapshots(db: &Connection, limit: usize) -> rusqlite::Result<Vec<StoredSnapshot>> {
+    let mut statement = db.prepare(
+        "SELECT sequence, received_at, envelope FROM snapshots ORDER BY sequence DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([count(limit)], stored_snapshot)?;
+    rows.collect()
+}
+
+/// As [`snapshots`], but whatever can be read of a damaged file. Sequences stand
+/// on other pages than most of an envelope, and either end of a list may be cut off.
+pub(super) fn salvage(db: &Connection, limit: usize) -> Vec<StoredSnapshot> {
+    let mut sequences: Vec<i64> = Vec::new();
+    for order in ["DESC", "ASC"] {
+        let sql = format!("SELECT sequence FROM snapshots ORDER BY sequence {order}");
+        if let Ok(mut statement) = db.prepare(&sql)
+            && let Ok(found) = statement.query_map((), |row| row.get::<_, i64>(0))
+        {
+            sequences.extend(found.map_while(Result::ok).take(100));
+        }
+    }
+    sequences.sort_unstable_by_key(|&sequence| std::cmp::Reverse(sequence));
+    sequences.dedup();
+    let one = "SELECT sequence, received_at, envelope FROM snapshots WHERE sequence = ?1";
+    let read = |sequence: i64| db.query_row(one, [sequence], stored_snapshot).ok();
+    sequences.into_iter().filter_map(read).take(limit).collect()
+}
+
+fn stored_snapshot(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredSnapshot> {
+    Ok(StoredSnapshot {
+        sequence: row.get::<_, i64>(0)?.try_into().unwrap_or(0),
+        received_at: row.get::<_, i64>(1)?.try_into().unwrap_or(0),
+        envelope: String::from_utf8_lossy(row.get_ref(2)?.as_bytes()?).into_owned(),
+    })
+}
+
+/// The first rows of the store that takes a damaged one's place.
+pub(super) fn carry_over(
+    db: &mut Connection,
+    damage: &Recovered,
+    salvaged: &[StoredSnapshot],
+    now: u64,
+) -> rusqlite::Result<()> {
+    let transaction = db.transaction()?;
+    for snapshot in salvaged {
+        let keep = salvaged.len();
+        save_snapshot(
+            &transaction,
+            int(snapshot.sequence),
+            snapshot.received_at,
+            &snapshot.envelope,
+            keep,
+        )?;
+    }
+    let text = format!(
+        "the store was damaged ({}); it was moved to {} and a new one was made, with {} snapshots of the old one",
+        damage.reason,
+        damage.moved_to.display(),
+        damage.salvaged,
+    );
+    let row = params![int(now), "store-recovered", "store", cut(&text)];
+    transaction.execute(INSERT_EVENT, row)?;
+    transaction.commit()
+}
+
+/// Let the oldest history go. `now` is the time that the newest totals bear: an
+/// appliance without a clock of its own must not age its history by a wrong one.
+pub(super) fn prune(
+    transaction: &Transaction<'_>,
+    limits: &Limits,
+    now: Option<u64>,
+) -> rusqlite::Result<()> {
+    let old = "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?1";
+    transaction.execute(old, [int(limits.events)])?;
+    let old = "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?1";
+    transaction.execute(old, [int(limits.decisions)])?;
+    if let Some(now) = now {
+        let oldest = now.saturating_sub(limits.share_totals.as_secs());
+        let old = "DELETE FROM share_totals WHERE minute < ?1";
+        transaction.execute(old, [int(oldest)])?;
+    }
+    Ok(())
+}

@@ -1,0 +1,219 @@
+//! The one thread that writes.
+//!
+//! ```text
+//!   record() --try_send--> [bounded queue] --> pending --every second, or by rows--> one transaction
+//!   save_snapshot(), flush() --send--------->  at once; the caller waits for the answer
+//! ```
+//! Owner: the [`super::Store`]. It ends at `close` or when the last handle is
+//! gone, after it wrote what was pending. A power cut loses at most `pending`,
+//! never anything that was answered.
+//!
+//! A failed commit (full disk, failing card) keeps `pending` for the next try and
+//! is shown as `last_error`; new records beyond the bound are dropped and
+//! counted. The thread itself never ends because of an error, and never waits
+//! longer than a second without counting `progress` up.
+
+use super::open::{Lock, sqlite};
+use super::{Limits, Record, Shared, StoreError, rows};
+use rusqlite::Connection;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::{Duration, Instant};
+
+pub(super) type Answer = SyncSender<Result<(), StoreError>>;
+
+pub(super) enum Command {
+    Record(Record),
+    Snapshot {
+        sequence: i64,
+        received_at: u64,
+        envelope: String,
+        answer: Answer,
+    },
+    Flush(Answer),
+    Close(Answer),
+}
+
+/// The longest silence of `progress`.
+const TICK: Duration = Duration::from_secs(1);
+
+pub(super) struct Writer {
+    pub connection: Connection,
+    pub path: PathBuf,
+    pub limits: Limits,
+    pub shared: Arc<Shared>,
+    pub pending: Vec<Record>,
+    /// Rows that `pending` will become.
+    pub rows: usize,
+    /// When `pending` is due; `None` while it is empty.
+    pub due: Option<Instant>,
+    /// Rows written since the last pruning.
+    pub unpruned: usize,
+    /// The newest minute that came with a record.
+    pub now: Option<u64>,
+    /// Held for as long as the connection is open.
+    pub lock: Lock,
+}
+
+impl Writer {
+    pub fn run(mut self, commands: &Receiver<Command>) {
+        loop {
+            let wait = self
+                .due
+                .map_or(TICK, |due| due.saturating_duration_since(Instant::now()));
+            let command = commands.recv_timeout(wait.min(TICK));
+            self.shared.progress.fetch_add(1, Relaxed);
+            match command {
+                Ok(Command::Record(record)) => self.keep(record),
+                Ok(Command::Snapshot {
+                    sequence,
+                    received_at,
+                    envelope,
+                    answer,
+                }) => {
+                    let done = self.save_snapshot(sequence, received_at, &envelope);
+                    // Nobody waits any more: the work is done all the same.
+                    let _ = answer.send(done);
+                    continue;
+                }
+                Ok(Command::Flush(answer)) => {
+                    let _ = answer.send(self.commit());
+                    continue;
+                }
+                Ok(Command::Close(answer)) => {
+                    let done = self.commit();
+                    self.end();
+                    let _ = answer.send(done);
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    // The error stands in `last_error`; there is nobody left to tell.
+                    let _ = self.commit();
+                    return self.end();
+                }
+            }
+            let due = self.due.is_some_and(|due| due <= Instant::now());
+            if due || self.is_full_batch() {
+                // The error stands in `last_error`, and the next round tries again.
+                let _ = self.commit();
+            }
+        }
+    }
+
+    /// A batch that failed waits for its time, however many rows it has.
+    fn is_full_batch(&self) -> bool {
+        self.rows >= self.limits.batch_rows && !self.shared.has_error()
+    }
+
+    fn keep(&mut self, record: Record) {
+        let rows = record.rows();
+        if self.rows + rows > self.limits.pending_rows {
+            self.shared.dropped.fetch_add(1, Relaxed);
+            return;
+        }
+        if let Record::ShareTotals(totals) = &record {
+            let newest = totals.iter().map(|total| total.minute).max();
+            self.now = newest.or(self.now);
+        }
+        self.rows += rows;
+        self.pending.push(record);
+        self.due
+            .get_or_insert_with(|| Instant::now() + self.limits.commit_every);
+    }
+
+    /// Everything pending in one transaction, or nothing of it.
+    fn commit(&mut self) -> Result<(), StoreError> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        let mut done = self.write_pending();
+        if done.as_ref().is_err_and(StoreError::is_full) {
+            // Room for the new by letting old history go.
+            self.prune(&self.limits.tightened());
+            done = self.write_pending();
+        }
+        match &done {
+            Ok(()) => {
+                self.unpruned += self.rows;
+                self.pending.clear();
+                self.rows = 0;
+                self.due = None;
+                self.shared.set_error(None);
+                if self.unpruned >= self.limits.prune_rows {
+                    self.prune(&self.limits.clone());
+                }
+            }
+            Err(error) => {
+                self.shared.set_error(Some(error.to_string()));
+                self.due = Some(Instant::now() + self.limits.commit_every.max(TICK));
+            }
+        }
+        done
+    }
+
+    fn write_pending(&mut self) -> Result<(), StoreError> {
+        let write = |connection: &mut Connection, pending: &[Record]| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            let mut statements = rows::Statements::prepare(&transaction)?;
+            for record in pending {
+                statements.write(record)?;
+            }
+            drop(statements);
+            transaction.commit()
+        };
+        write(&mut self.connection, &self.pending)
+            .map_err(|source| sqlite(&self.path, "write to it", source))
+    }
+
+    fn save_snapshot(
+        &mut self,
+        sequence: i64,
+        received_at: u64,
+        envelope: &str,
+    ) -> Result<(), StoreError> {
+        let keep = self.limits.snapshots;
+        let save = |connection: &mut Connection| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            rows::save_snapshot(&transaction, sequence, received_at, envelope, keep)?;
+            transaction.commit()
+        };
+        let mut done = save(&mut self.connection);
+        if done
+            .as_ref()
+            .is_err_and(|error| super::error::code(error) == Some(rusqlite::ErrorCode::DiskFull))
+        {
+            self.prune(&self.limits.tightened());
+            done = save(&mut self.connection);
+        }
+        let done = done.map_err(|source| sqlite(&self.path, "save a snapshot", source));
+        // A success does not speak for what is still pending.
+        if let Err(error) = &done {
+            self.shared.set_error(Some(error.to_string()));
+        } else if self.pending.is_empty() {
+            self.shared.set_error(None);
+        }
+        done
+    }
+
+    fn prune(&mut self, limits: &Limits) {
+        let prune = |connection: &mut Connection, now| -> rusqlite::Result<()> {
+            let transaction = connection.transaction()?;
+            rows::prune(&transaction, limits, now)?;
+            transaction.commit()
+        };
+        // Old rows that stay a little longer harm nobody; the next time will do.
+        if let Err(error) = prune(&mut self.connection, self.now) {
+            log::debug!("the store could not be pruned: {error}");
+        }
+        self.unpruned = 0;
+    }
+
+    /// The connection closes before the lock opens.
+    fn end(self) {
+        drop(self.connection);
+        drop(self.lock);
+    }
+}

@@ -1,0 +1,806 @@
+//! What was answered survives power cuts; a damaged store is put aside and the farm goes on.
+
+use rusqlite::Connection;
+use smart_mining_proxy::store::{
+    Decision, Limits, MinuteTotal, Opened, Record, Store, StoreError, schema,
+};
+use smart_mining_wire::Algorithm;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("farm.sqlite")
+    }
+
+    fn open(&self) -> (Store, Opened) {
+        Store::open(&self.path()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn open_with(&self, limits: Limits) -> Store {
+        let opened = Store::open_with(&self.path(), limits);
+        opened.unwrap_or_else(|error| panic!("{error}")).0
+    }
+
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.path()).expect("a listing");
+        let mut names: Vec<String> = entries
+            .map(|entry| {
+                entry
+                    .expect("an entry")
+                    .file_name()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn event(number: u64) -> Record {
+    Record::Event {
+        at: 1_000_000 + number,
+        code: "pool-down",
+        subject: "barn-solo".into(),
+        text: format!("event {number}"),
+    }
+}
+
+fn total(minute: u64, worker: &str, accepted: u64) -> MinuteTotal {
+    MinuteTotal {
+        minute,
+        algorithm: Algorithm::Sha256d,
+        worker: worker.into(),
+        pool: "barn-solo".into(),
+        accepted,
+        rejected: 1,
+        stale: 2,
+        unknown: 3,
+        lost: 4,
+        difficulty_accepted: 0.5,
+    }
+}
+
+fn decision(at: u64) -> Decision {
+    Decision {
+        at,
+        algorithm: Algorithm::Scrypt,
+        from_pool: None,
+        to_pool: Some("barn-solo".into()),
+        coin: Some("LTC".into()),
+        rule: "first".into(),
+        text: "the only pool".into(),
+        detail: r#"{"score":1.5}"#.into(),
+    }
+}
+
+fn envelope(sequence: u64) -> String {
+    let filler = "0123456789abcdef".repeat(200);
+    format!(r#"{{"key_id":"k","payload":"{sequence}-{filler}-{sequence}","signature":"s"}}"#)
+}
+
+/// A store with something on many pages, closed.
+fn filled(place: &Place) {
+    let (store, _) = place.open();
+    for sequence in 1..=20 {
+        store
+            .save_snapshot(sequence, 7, envelope(sequence))
+            .expect("saved");
+    }
+    for number in 0..500 {
+        assert!(store.record(event(number)));
+        assert!(store.record(Record::ShareTotals(vec![total(number * 60, "s19", 1)])));
+        if number % 100 == 0 {
+            store.flush().expect("flushed");
+        }
+    }
+    store.close().expect("closed");
+}
+
+#[test]
+fn a_new_store_is_empty() {
+    let place = Place::new();
+    let (store, opened) = place.open();
+    assert_eq!(opened.newest, None);
+    assert_eq!(opened.candidates, []);
+    assert_eq!(opened.recovered, None);
+    assert!(store.is_alive() && store.last_error().is_none() && store.dropped() == 0);
+}
+
+#[test]
+fn what_was_recorded_is_read_back() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    assert!(store.record(event(1)));
+    assert!(store.record(event(2)));
+    assert!(store.record(Record::Decision(decision(5))));
+    let meta = |value: &str| Record::Meta {
+        key: "clock",
+        value: value.into(),
+    };
+    assert!(store.record(meta("1")) && store.record(meta("2")));
+    store.flush().expect("flushed");
+    let reader = store.reader().expect("a reader");
+    let texts: Vec<String> = reader
+        .events(10)
+        .expect("events")
+        .into_iter()
+        .map(|e| e.text)
+        .collect();
+    assert_eq!(texts, ["event 2", "event 1"]);
+    assert_eq!(reader.events(1).expect("events").len(), 1);
+    assert_eq!(
+        reader.decisions(10).expect("decisions")[0].decision,
+        decision(5)
+    );
+    assert_eq!(reader.meta("clock").expect("meta").as_deref(), Some("2"));
+    assert_eq!(reader.meta("other").expect("meta"), None);
+}
+
+#[test]
+fn totals_of_one_minute_are_added_up() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    assert!(store.record(Record::ShareTotals(vec![
+        total(60, "s19", 5),
+        total(60, "s21", 1)
+    ])));
+    store.flush().expect("flushed");
+    assert!(store.record(Record::ShareTotals(vec![
+        total(60, "s19", 7),
+        total(120, "s19", 1)
+    ])));
+    store.close().expect("closed");
+    let (store, _) = place.open();
+    let totals = store
+        .reader()
+        .expect("a reader")
+        .totals(60)
+        .expect("totals");
+    assert_eq!(totals.len(), 3);
+    let first = &totals[0];
+    assert_eq!(
+        (first.worker.as_str(), first.accepted, first.lost),
+        ("s19", 12, 8)
+    );
+    assert_eq!(first.difficulty_accepted, 1.0);
+    let later = store
+        .reader()
+        .expect("a reader")
+        .totals(61)
+        .expect("totals");
+    assert_eq!(later, [total(120, "s19", 1)]);
+}
+
+#[test]
+fn odd_numbers_and_long_texts_do_no_harm() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let odd = MinuteTotal {
+        accepted: u64::MAX,
+        difficulty_accepted: f64::NAN,
+        ..total(u64::MAX, "w", 0)
+    };
+    assert!(store.record(Record::ShareTotals(vec![odd])));
+    let text = "é".repeat(100_000);
+    assert!(store.record(Record::Event {
+        at: u64::MAX,
+        code: "x",
+        subject: text.clone(),
+        text
+    }));
+    store.flush().expect("flushed");
+    let reader = store.reader().expect("a reader");
+    assert_eq!(reader.events(1).expect("events")[0].text.len(), 4096);
+    assert_eq!(
+        reader.totals(0).expect("totals")[0].difficulty_accepted,
+        0.0
+    );
+    let refused = store.save_snapshot(u64::MAX, 0, String::new());
+    assert!(matches!(refused, Err(StoreError::Sequence(u64::MAX))));
+}
+
+#[test]
+fn the_newest_snapshots_are_kept() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    for sequence in (1..=30).chain([30]) {
+        store
+            .save_snapshot(sequence, sequence + 100, envelope(sequence))
+            .expect("saved");
+    }
+    drop(store);
+    let (_store, opened) = place.open();
+    let sequences: Vec<u64> = opened.candidates.iter().map(|s| s.sequence).collect();
+    assert_eq!(sequences, [30, 29, 28, 27, 26]);
+    let newest = opened.newest.expect("a snapshot");
+    assert_eq!((newest.sequence, newest.received_at), (30, 130));
+    assert_eq!(newest.envelope, envelope(30));
+    let raw = Connection::open(place.path()).expect("opens");
+    let count: i64 = raw
+        .query_row("SELECT count(*) FROM snapshots", (), |r| r.get(0))
+        .expect("a count");
+    assert_eq!(count, 20);
+}
+
+#[test]
+fn a_dropped_store_writes_what_is_pending() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let other = store.clone();
+    assert!(store.record(event(1)));
+    drop(store);
+    assert!(other.record(event(2)));
+    drop(other);
+    let (store, _) = place.open();
+    assert_eq!(
+        store
+            .reader()
+            .expect("a reader")
+            .events(9)
+            .expect("events")
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn a_closed_store_says_so() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let other = store.clone();
+    store.close().expect("closed");
+    assert!(!other.record(event(1)));
+    assert_eq!(other.dropped(), 1);
+    assert!(matches!(other.flush(), Err(StoreError::Stopped)));
+    assert!(matches!(
+        other.save_snapshot(1, 1, String::new()),
+        Err(StoreError::Stopped)
+    ));
+    assert!(!other.is_alive());
+    // The lock is free while a handle still exists.
+    let (_again, _) = place.open();
+}
+
+#[test]
+fn a_full_queue_is_counted_and_never_waited_for() {
+    let place = Place::new();
+    let store = place.open_with(Limits {
+        queue: 1,
+        pending_rows: 2,
+        ..Limits::default()
+    });
+    let sent = (0..1000)
+        .filter(|&number| store.record(event(number)))
+        .count();
+    store.flush().expect("flushed");
+    let kept = store
+        .reader()
+        .expect("a reader")
+        .events(1000)
+        .expect("events")
+        .len();
+    // Refused at the queue, or dropped by the writer that holds two rows: all are counted.
+    assert!(sent <= 1000 && kept >= 1);
+    assert_eq!(kept as u64 + store.dropped(), 1000);
+}
+
+#[test]
+fn the_oldest_history_goes() {
+    let place = Place::new();
+    let limits = Limits {
+        prune_rows: 1,
+        events: 10,
+        decisions: 5,
+        ..Limits::default()
+    };
+    let store = place.open_with(limits);
+    let day = 24 * 3600;
+    for number in 0..30 {
+        assert!(store.record(event(number)));
+        assert!(store.record(Record::Decision(decision(number))));
+    }
+    let old = vec![
+        total(0, "w", 1),
+        total(day - 60, "w", 1),
+        total(day, "w", 1),
+        total(3 * day, "w", 1),
+    ];
+    assert!(store.record(Record::ShareTotals(old)));
+    store.flush().expect("flushed");
+    let reader = store.reader().expect("a reader");
+    let events = reader.events(100).expect("events");
+    assert_eq!((events.len(), events[9].text.as_str()), (10, "event 20"));
+    assert_eq!(reader.decisions(100).expect("decisions").len(), 5);
+    let minutes: Vec<u64> = reader
+        .totals(0)
+        .expect("totals")
+        .iter()
+        .map(|t| t.minute)
+        .collect();
+    assert_eq!(minutes, [day, 3 * day]);
+}
+
+#[test]
+fn readers_see_whole_groups_while_the_writer_writes() {
+    let place = Place::new();
+    let store = place.open_with(Limits {
+        queue: 100_000,
+        pending_rows: 100_000,
+        batch_rows: 10,
+        ..Limits::default()
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let reader = store.reader().expect("a reader");
+                let mut last = 0;
+                while last < 400 {
+                    let totals = reader.totals(0).expect("totals");
+                    let accepted: u64 = totals.iter().map(|t| t.accepted).sum();
+                    // Both workers are in one record, so in one transaction.
+                    assert_eq!(accepted % 2, 0);
+                    assert!(accepted >= last, "never back");
+                    last = accepted;
+                }
+            });
+        }
+        for minute in 0..200 {
+            let both = vec![
+                total(minute % 7 * 60, "a", 1),
+                total(minute % 7 * 60, "b", 1),
+            ];
+            assert!(store.record(Record::ShareTotals(both)));
+        }
+        store.flush().expect("flushed");
+    });
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let place = Place::new();
+    let (_store, _) = place.open();
+    let error = Store::open(&place.path()).err().expect("locked");
+    let expected = format!(
+        "the store {} is in use by process {}; stop that one first, or give this one another [store] path",
+        place.path().display(),
+        std::process::id()
+    );
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_folder_that_cannot_be_used_is_named() {
+    let error = Store::open(Path::new("/proc/nowhere/farm.sqlite"))
+        .err()
+        .expect("refused");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("the folder of the store /proc/nowhere/farm.sqlite cannot be used: "),
+        "{text}"
+    );
+    let place = Place::new();
+    fs::create_dir(place.path()).expect("a folder in the store's place");
+    let text = Store::open(&place.path())
+        .err()
+        .expect("refused")
+        .to_string();
+    assert!(
+        text.contains("farm.sqlite: cannot open it: ") && text.contains("may be written to"),
+        "{text}"
+    );
+}
+
+#[test]
+fn no_room_at_all_is_an_error_and_not_a_panic() {
+    let place = Place::new();
+    let limits = Limits {
+        max_pages: 2,
+        ..Limits::default()
+    };
+    let error = Store::open_with(&place.path(), limits)
+        .err()
+        .expect("no room");
+    assert!(error.is_full(), "{error}");
+    assert!(
+        error.to_string().ends_with("; free some space on its disk"),
+        "{error}"
+    );
+}
+
+#[test]
+fn when_the_room_is_used_up_the_oldest_history_makes_way() {
+    let place = Place::new();
+    let store = place.open_with(Limits {
+        max_pages: 60,
+        events: 1000,
+        prune_rows: 1_000_000,
+        ..Limits::default()
+    });
+    store.save_snapshot(1, 1, envelope(1)).expect("saved");
+    for number in 0..5000 {
+        assert!(store.record(event(number)));
+        if number % 50 == 49 {
+            store
+                .flush()
+                .unwrap_or_else(|error| panic!("{number}: {error}"));
+        }
+    }
+    store.save_snapshot(2, 1, envelope(2)).expect("saved");
+    assert_eq!((store.last_error(), store.dropped()), (None, 0));
+    assert_eq!(
+        store.reader().expect("a reader").events(1).expect("events")[0].text,
+        "event 4999"
+    );
+    drop(store);
+    assert_eq!(place.open().1.newest.expect("a snapshot").sequence, 2);
+}
+
+#[test]
+fn a_write_that_fails_is_shown_kept_and_tried_again() {
+    let place = Place::new();
+    let limits = Limits {
+        pending_rows: 3,
+        commit_every: Duration::from_secs(3600),
+        ..Limits::default()
+    };
+    let store = place.open_with(limits);
+    let other = Connection::open(place.path()).expect("opens");
+    other
+        .execute_batch("BEGIN IMMEDIATE")
+        .expect("holds the store");
+    assert!(store.record(event(1)));
+    let error = store.flush().expect_err("held by another").to_string();
+    assert!(
+        error.contains("cannot write to it") && error.ends_with("another program holds it"),
+        "{error}"
+    );
+    assert_eq!(store.last_error(), Some(error));
+    let before = store.progress();
+    assert!(store.save_snapshot(1, 1, envelope(1)).is_err());
+    assert!(store.is_alive() && store.progress() > before);
+    // Two more fit, three do not.
+    assert!(
+        (2..=6).all(|number| store.record(event(number))),
+        "the queue takes them"
+    );
+    assert!(store.flush().is_err());
+    assert_eq!(store.dropped(), 3);
+    other.execute_batch("ROLLBACK").expect("lets go");
+    store.flush().expect("flushed");
+    assert_eq!(store.last_error(), None);
+    store.save_snapshot(1, 1, envelope(1)).expect("saved");
+    let texts: Vec<String> = store
+        .reader()
+        .expect("a reader")
+        .events(9)
+        .expect("events")
+        .into_iter()
+        .map(|e| e.text)
+        .collect();
+    assert_eq!(texts, ["event 3", "event 2", "event 1"]);
+}
+
+#[test]
+fn every_earlier_schema_is_brought_forward() {
+    for version in 0..=schema::VERSION {
+        let place = Place::new();
+        let mut raw = Connection::open(place.path()).expect("opens");
+        schema::migrate_to(&mut raw, version.try_into().expect("small")).expect("migrates");
+        if version >= 1 {
+            let row = (41, 7, envelope(41));
+            raw.execute("INSERT INTO snapshots VALUES (?1, ?2, ?3)", row)
+                .expect("a row");
+        }
+        drop(raw);
+        let (store, opened) = place.open();
+        assert_eq!(opened.recovered, None, "schema {version}");
+        assert_eq!(
+            opened.newest.map(|s| s.sequence),
+            (version >= 1).then_some(41)
+        );
+        assert!(store.record(event(1)));
+        store.flush().expect("flushed");
+        assert_eq!(
+            store
+                .reader()
+                .expect("a reader")
+                .events(9)
+                .expect("events")
+                .len(),
+            1
+        );
+    }
+}
+
+#[test]
+fn a_newer_release_s_store_is_left_alone() {
+    let place = Place::new();
+    filled(&place);
+    let raw = Connection::open(place.path()).expect("opens");
+    raw.pragma_update(None, "user_version", schema::VERSION + 1)
+        .expect("set");
+    drop(raw);
+    let text = Store::open(&place.path())
+        .err()
+        .expect("refused")
+        .to_string();
+    let expected = format!(
+        "was written by a newer release (schema {}, this release knows {}); install that release again, or move the file away",
+        schema::VERSION + 1,
+        schema::VERSION
+    );
+    assert!(text.ends_with(&expected), "{text}");
+    assert!(
+        !place.files().iter().any(|f| f.contains("corrupt")),
+        "{:?}",
+        place.files()
+    );
+    let raw = Connection::open(place.path()).expect("opens");
+    let kept: i64 = raw
+        .query_row("SELECT max(sequence) FROM snapshots", (), |r| r.get(0))
+        .expect("a row");
+    assert_eq!(kept, 20);
+}
+
+fn garbage(path: &Path, at: u64, length: usize) {
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .expect("opens");
+    let bytes: Vec<u8> = (0..length).map(|i| (i * 151 + 83) as u8).collect();
+    file.write_all_at(&bytes, at).expect("written");
+}
+
+#[test]
+fn a_damaged_store_is_moved_aside_whole() {
+    let place = Place::new();
+    for (text, round) in [("not a database at all", 1), ("neither is this", 2)] {
+        fs::write(place.path(), text.repeat(500)).expect("written");
+        fs::write(place.folder.path().join("farm.sqlite-wal"), "log").expect("written");
+        let (store, opened) = place.open();
+        let recovered = opened.recovered.expect("recovered");
+        assert_eq!(recovered.reason, "file is not a database");
+        assert_eq!(
+            fs::read_to_string(&recovered.moved_to).expect("kept"),
+            text.repeat(500)
+        );
+        let name = recovered.moved_to.display().to_string();
+        assert!(
+            fs::exists(format!("{name}-wal")).expect("readable"),
+            "{name}-wal"
+        );
+        let events = store.reader().expect("a reader").events(9).expect("events");
+        assert_eq!(
+            (events.len(), events[0].code.as_str()),
+            (1, "store-recovered")
+        );
+        assert!(
+            events[0].text.contains(&name) && events[0].text.contains("file is not a database")
+        );
+        store.close().expect("closed");
+        let kept = place
+            .files()
+            .iter()
+            .filter(|f| f.contains(".corrupt-") && f.ends_with("-wal"))
+            .count();
+        assert_eq!(kept, round, "{:?}", place.files());
+    }
+}
+
+#[test]
+fn another_program_s_database_is_moved_aside() {
+    let place = Place::new();
+    let raw = Connection::open(place.path()).expect("opens");
+    raw.execute_batch("CREATE TABLE mails (id INTEGER)")
+        .expect("a table");
+    drop(raw);
+    let (_store, opened) = place.open();
+    assert_eq!(
+        opened.recovered.expect("recovered").reason,
+        "it is some other program's database"
+    );
+}
+
+#[test]
+fn snapshots_are_saved_out_of_a_damaged_store() {
+    let place = Place::new();
+    filled(&place);
+    // The end of the file holds history; the snapshots stand at its start.
+    let length = fs::metadata(place.path()).expect("there").len();
+    garbage(
+        &place.path(),
+        length / 5 * 4,
+        usize::try_from(length / 8).expect("small"),
+    );
+    let (_store, opened) = place.open();
+    let recovered = opened.recovered.expect("recovered");
+    assert_eq!(recovered.salvaged, 5);
+    let newest = opened.newest.expect("a snapshot");
+    assert_eq!((newest.sequence, newest.envelope), (20, envelope(20)));
+    assert_eq!(opened.candidates.len(), 5);
+}
+
+#[test]
+fn a_start_goes_well_whatever_happened_to_the_file() {
+    let model = Place::new();
+    filled(&model);
+    let whole = fs::read(model.path()).expect("read");
+    let length = whole.len() as u64;
+    let mut random = Random(7);
+    let mut recovered = 0;
+    for round in 0..60 {
+        let place = Place::new();
+        let damaged = place.path();
+        fs::write(&damaged, &whole).expect("written");
+        match round % 3 {
+            0 => garbage(
+                &damaged,
+                random.below(length),
+                1 + random.below(5000) as usize,
+            ),
+            1 => garbage(&damaged, random.below(100), 1 + random.below(100) as usize),
+            _ => {
+                let file = fs::OpenOptions::new()
+                    .write(true)
+                    .open(&damaged)
+                    .expect("opens");
+                file.set_len(random.below(length)).expect("cut");
+            }
+        }
+        let (store, opened) = place.open();
+        recovered += usize::from(opened.recovered.is_some());
+        assert!(store.record(event(1)));
+        assert!(store.record(Record::ShareTotals(vec![total(60, "w", 1)])));
+        store
+            .flush()
+            .unwrap_or_else(|error| panic!("round {round}: {error}"));
+        store.save_snapshot(99, 1, envelope(99)).expect("saved");
+        drop(store);
+        assert_eq!(
+            place.open().1.newest.expect("a snapshot").envelope,
+            envelope(99)
+        );
+    }
+    assert!(recovered > 40, "only {recovered} of 60 were noticed");
+}
+
+#[test]
+fn garbage_in_the_log_loses_only_the_log() {
+    let mut random = Random(11);
+    for round in 0..20 {
+        let place = Place::new();
+        filled(&place);
+        // A connection that never closes leaves its log behind, as a power cut does.
+        let raw = Connection::open(place.path()).expect("opens");
+        raw.pragma_update(None, "wal_autocheckpoint", 0)
+            .expect("set");
+        let row = (21, 7, envelope(21));
+        raw.execute("INSERT INTO snapshots VALUES (?1, ?2, ?3)", row)
+            .expect("a row");
+        let copy = Place::new();
+        fs::copy(place.path(), copy.path()).expect("copied");
+        let log = copy.folder.path().join("farm.sqlite-wal");
+        fs::copy(place.folder.path().join("farm.sqlite-wal"), &log).expect("copied");
+        let length = fs::metadata(&log).expect("there").len();
+        match round {
+            0 => {}
+            1 => fs::write(&log, "garbage".repeat(1000)).expect("written"),
+            _ => garbage(&log, random.below(length), 1 + random.below(3000) as usize),
+        }
+        let (_store, opened) = copy.open();
+        assert_eq!(opened.recovered, None, "round {round}");
+        let newest = opened.newest.expect("a snapshot");
+        assert!(newest.sequence == 20 || newest.sequence == 21);
+        assert_eq!(
+            newest.envelope,
+            envelope(newest.sequence),
+            "whole or not there"
+        );
+        assert!(round != 0 || newest.sequence == 21);
+    }
+}
+
+/// xorshift: the same damage each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % bound
+    }
+}
+
+const CHILD: &str = "SMART_MINING_TEST_STORE";
+
+/// Not a test of its own: the process that the next test kills.
+#[test]
+fn child_writes_until_it_is_killed() {
+    let Some(path) = std::env::var_os(CHILD) else {
+        return;
+    };
+    let (store, opened) = Store::open(Path::new(&path)).unwrap_or_else(|error| panic!("{error}"));
+    let first = opened.newest.map_or(0, |s| s.sequence) + 1;
+    let mut out = std::io::stdout();
+    for sequence in first.. {
+        store.record(event(sequence));
+        store.record(Record::ShareTotals(vec![total(sequence % 5 * 60, "w", 1)]));
+        store
+            .save_snapshot(sequence, sequence, envelope(sequence))
+            .expect("saved");
+        writeln!(out, "\ncommitted {sequence}").expect("heard");
+        if sequence % 3 == 0 {
+            store.flush().expect("flushed");
+            writeln!(out, "\nflushed {sequence}").expect("heard");
+        }
+    }
+}
+
+#[test]
+fn nothing_that_was_answered_is_lost_when_the_power_goes() {
+    let place = Place::new();
+    let mut random = Random(13);
+    let mut flushed = 0_u64;
+    let mut committed = 0_u64;
+    for round in 0..20 {
+        let mut child = Command::new(std::env::current_exe().expect("this test"))
+            .args(["--exact", "child_writes_until_it_is_killed", "--nocapture"])
+            .env(CHILD, place.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("a child");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        let mut left = 1 + random.below(60);
+        let hear =
+            |line: &str, word: &str| line.strip_prefix(word).and_then(|n| n.parse::<u64>().ok());
+        // The kill falls somewhere into what the child does next; then the rest is heard.
+        while let Some(Ok(line)) = lines.next() {
+            committed = hear(&line, "committed ").unwrap_or(committed);
+            flushed = hear(&line, "flushed ").unwrap_or(flushed);
+            left = left.saturating_sub(1);
+            if left == 0 {
+                child.kill().expect("killed");
+            }
+        }
+        child.wait().expect("gone");
+        let (store, opened) = place.open();
+        assert_eq!(opened.recovered, None, "round {round}");
+        let newest = opened.newest.map_or(0, |s| {
+            assert_eq!(s.envelope, envelope(s.sequence), "round {round}: whole");
+            s.sequence
+        });
+        assert!(newest >= committed, "round {round}: {newest} < {committed}");
+        let totals = store.reader().expect("a reader").totals(0).expect("totals");
+        let accepted: u64 = totals.iter().map(|t| t.accepted).sum();
+        // Each record is there once or not at all; a cut loses at most the three since the last flush.
+        assert!(
+            accepted <= newest + 1,
+            "round {round}: {accepted} of {newest}"
+        );
+        let lost = 3 * (round + 1);
+        assert!(
+            accepted + lost >= flushed,
+            "round {round}: {accepted} < {flushed}"
+        );
+        drop(store);
+    }
+    assert!(committed > 20, "the child did nothing");
+}
