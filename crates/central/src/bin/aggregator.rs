@@ -1,0 +1,86 @@
+//! `smart-mining-aggregator`: fills the tables and publishes signed snapshots.
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use smart_mining_central::db::Database;
+use smart_mining_central::import::{ImportError, import};
+use smart_mining_central::{cli, keyfile};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Ranks coins and pools, and publishes the ranking signed.
+#[derive(Parser)]
+#[command(name = "smart-mining-aggregator", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Store a data file and publish a snapshot; exit code 2 when the file is wrong.
+    Import(Import),
+    /// Make a new signing key; prints the public key, which farms trust.
+    Keygen { file: PathBuf },
+    /// Print the public key of a signing key.
+    PublicKey { file: PathBuf },
+}
+
+#[derive(Args)]
+struct Import {
+    /// JSON; the README says what it holds.
+    file: PathBuf,
+    /// Remove the rows that are not in the file.
+    #[arg(long)]
+    replace: bool,
+    /// postgres://USER:PASSWORD@HOST:5432/NAME
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    database_url: String,
+    /// The file that `keygen` wrote.
+    #[arg(long, env = "SMART_MINING_SIGNING_KEY_FILE")]
+    signing_key: PathBuf,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::start_logging();
+    let result = match Arguments::parse().command {
+        Command::Import(arguments) => run_import(arguments).await,
+        Command::Keygen { file } => keygen(&file),
+        Command::PublicKey { file } => public_key(&file),
+    };
+    cli::finish(result, |error| {
+        error
+            .downcast_ref::<ImportError>()
+            .is_some_and(ImportError::is_bad_input)
+    })
+}
+
+async fn run_import(arguments: Import) -> anyhow::Result<()> {
+    let file = arguments.file.display();
+    let text = std::fs::read_to_string(&arguments.file)
+        .with_context(|| format!("{file} cannot be read; name a JSON data file"))?;
+    let key = keyfile::read(&arguments.signing_key)?;
+    let database = Database::ready(&arguments.database_url).await?;
+    let published = import(&database.pool, &text, arguments.replace, &key)
+        .await
+        .with_context(|| format!("{file} into {}", database.target))?;
+    println!("{}", published.sequence);
+    log::info!(
+        "published snapshot {} with {} entries, signed by key {}",
+        published.sequence,
+        published.entries,
+        key.public().id()
+    );
+    Ok(())
+}
+
+fn keygen(file: &Path) -> anyhow::Result<()> {
+    println!("{}", keyfile::generate(file)?.public());
+    Ok(())
+}
+
+fn public_key(file: &Path) -> anyhow::Result<()> {
+    println!("{}", keyfile::read(file)?.public());
+    Ok(())
+}
