@@ -480,6 +480,36 @@ fn the_example_file_is_valid() {
     );
 }
 
+#[test]
+fn the_documentation_s_small_file_is_valid_and_names_every_key() {
+    let page = include_str!("../docs/farm-toml.md");
+    let (_, small) = page.split_once("## A small file").expect("the heading");
+    let small: String = small
+        .lines()
+        .map(|line| format!("{}\n", line.trim_start()))
+        .collect();
+    assert_eq!(problems(&small), "");
+    // The refusal of an unknown key lists the known ones of its section.
+    let odd: String = ["farm", "central", "store", "access", "status", "routing"]
+        .map(|name| format!("[{name}]\nqqqqqqqqqqqqq = 1\n"))
+        .concat();
+    let lists =
+        ["listener", "account", "pool"].map(|name| format!("[[{name}]]\nqqqqqqqqqqqqq = 1\n"));
+    let refusals = problems(&format!("{odd}{}", lists.concat()));
+    let known = refusals
+        .lines()
+        .filter_map(|line| line.split_once("(known here: "));
+    let mut count = 0;
+    for key in known.flat_map(|(_, keys)| keys.trim_end_matches(')').split(", ")) {
+        assert!(
+            page.contains(&format!("| `{key}` |")),
+            "{key} is not documented"
+        );
+        count += 1;
+    }
+    assert_eq!(count, 30);
+}
+
 const CONTRACT: &str = r#"
 [farm]
 name = "north-barn"
