@@ -24,6 +24,7 @@ mod snapshot;
 mod tokens;
 
 use crate::db::Database;
+use anyhow::Context as _;
 use axum::Router;
 use axum::routing::get;
 use problem::Problem;
@@ -31,6 +32,7 @@ use std::sync::Arc;
 use tokens::TokenGate;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 pub use server::DEFAULT_MAX_CONNECTIONS;
 
@@ -42,37 +44,45 @@ struct App {
     stop: watch::Receiver<bool>,
 }
 
-/// Serve until `stop` resolves; then let waiting polls answer, and return.
+/// Serve until `stop` resolves; then let waiting polls answer, and return. An error
+/// means that a task ended without being told to: end the process, so that whoever
+/// supervises it starts another, for without its tasks it would serve old answers for ever.
 pub async fn run(
     listener: TcpListener,
     database: Database,
     max_connections: usize,
     stop: impl Future<Output = ()>,
-) {
+) -> anyhow::Result<()> {
     let (stopping, stopped) = watch::channel(false);
     let tokens = Arc::new(TokenGate::new(database.pool.clone()));
-    let (feed, view) = feed::new(database.clone(), tokens.clone());
+    let (feed, view) = feed::new(database, tokens.clone());
     let app = App {
         feed: view,
         tokens,
         stop: stopped.clone(),
     };
-    let feeding = tokio::spawn(feed.run(stopped.clone()));
-    let serving = tokio::spawn(server::serve(
+    let mut tasks = JoinSet::new();
+    tasks.spawn(feed.run(stopped.clone()));
+    tasks.spawn(server::serve(
         listener,
         router(app),
         max_connections,
         stopped,
     ));
-    stop.await;
-    log::info!("stopping: waiting polls are answered, no new connection is taken");
-    stopping.send_replace(true);
-    for task in [serving, feeding] {
-        if let Err(error) = task.await {
-            log::error!("a task ended badly: {error}");
+    tokio::select! {
+        () = stop => {}
+        Some(ended) = tasks.join_next() => {
+            ended.context("a task of the API failed")?;
+            anyhow::bail!("a task of the API ended by itself");
         }
     }
+    log::info!("stopping: waiting polls are answered, no new connection is taken");
+    stopping.send_replace(true);
+    while let Some(ended) = tasks.join_next().await {
+        ended.context("a task of the API failed while it stopped")?;
+    }
     log::info!("stopped");
+    Ok(())
 }
 
 fn router(app: App) -> Router {

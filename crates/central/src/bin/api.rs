@@ -84,8 +84,7 @@ async fn serve(arguments: Serve) -> anyhow::Result<()> {
         )
     })?;
     log::info!("listening on http://{}", listener.local_addr()?);
-    api::run(listener, database, arguments.max_connections, stop).await;
-    Ok(())
+    api::run(listener, database, arguments.max_connections, stop).await
 }
 
 async fn enrol(arguments: Enrol) -> anyhow::Result<()> {
