@@ -1,0 +1,31 @@
+//! The appliance: a thin shell of sockets, files and threads around
+//! `smart-mining-core`, which decides everything.
+//!
+//! | module | does | may touch |
+//! |---|---|---|
+//! | [`config`] | reads farm.toml | the file |
+//! | [`store`] | keeps snapshots, totals, events | SQLite, one writer thread |
+//! | [`sync`] | fetches snapshots from central | one ureq thread, the gate, the store |
+//! | [`lane`] | serves the miners of one algorithm | sockets to miners and pools |
+//! | [`ledger`], [`registry`], [`events`] | the books | memory, the store's queue |
+//! | [`view`], [`status`] | what people see | the books, never the store |
+//! | [`supervisor`] | starts, watches, stops | everything above |
+#![deny(unsafe_code)]
+
+pub mod clock;
+pub mod config;
+pub mod events;
+pub mod journal;
+pub mod lane;
+pub mod ledger;
+pub mod notify;
+pub mod pulse;
+pub mod rate;
+pub mod registry;
+pub mod rules;
+pub mod status;
+pub mod store;
+pub mod supervisor;
+pub mod sync;
+pub mod text;
+pub mod view;

@@ -1,1 +1,114 @@
-fn main() {}
+//! `smart-mining-proxy`: the command line.
+//!
+//! Exit codes: 0 done, 1 failed while running, 2 bad input.
+#![deny(unsafe_code)]
+
+use clap::{Parser, Subcommand};
+use smart_mining_proxy::config::Config;
+use smart_mining_proxy::{journal, supervisor};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod status_command;
+
+#[derive(Parser)]
+#[command(
+    name = "smart-mining-proxy",
+    version,
+    about = "Keeps a mining farm on its best pool, also while the internet is down"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve miners until stopped
+    Run {
+        #[arg(long, default_value = "farm.toml")]
+        config: PathBuf,
+    },
+    /// Say everything that is wrong with a farm.toml, and start nothing
+    Check {
+        #[arg(default_value = "farm.toml")]
+        config: PathBuf,
+    },
+    /// Show what a running appliance does
+    Status {
+        /// Where its status page is
+        #[arg(long, default_value = "http://127.0.0.1:8080")]
+        url: String,
+        /// The answer of /api/status as it is
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Run { config } => run(&config),
+        Command::Check { config } => check(&config),
+        Command::Status { url, json } => status_command::run(&url, json),
+    }
+}
+
+fn load(path: &Path) -> Result<Config, ExitCode> {
+    Config::load(path).map_err(|problems| {
+        eprintln!("{problems}");
+        ExitCode::from(2)
+    })
+}
+
+fn check(path: &Path) -> ExitCode {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let listeners: Vec<String> = config
+        .listeners
+        .iter()
+        .map(|listener| format!("{} on {}", listener.algorithm, listener.bind))
+        .collect();
+    println!(
+        "{} is valid: farm {:?}, {}, {} account(s), {} pool(s) of its own, central {}",
+        path.display(),
+        config.farm.name,
+        listeners.join(", "),
+        config.accounts.len(),
+        config.pools.len(),
+        config
+            .central
+            .as_ref()
+            .map_or("not configured", |central| &central.url),
+    );
+    ExitCode::SUCCESS
+}
+
+fn run(path: &Path) -> ExitCode {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    journal::install();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(supervisor::run(config));
+    // The sync thread may be waiting for central; nothing depends on it any more.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

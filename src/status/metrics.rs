@@ -1,0 +1,129 @@
+//! Prometheus text. Label values come from farm.toml and the ranking only, so
+//! their number is bounded.
+
+use crate::view::{AlgorithmStatus, Status};
+use std::fmt::Write;
+
+pub fn render(status: &Status) -> String {
+    let mut out = String::new();
+    per_algorithm(
+        &mut out,
+        status,
+        "miners",
+        "gauge",
+        "Miners connected now.",
+        |a| vec![(String::new(), a.miners as f64)],
+    );
+    per_algorithm(
+        &mut out,
+        status,
+        "shares_total",
+        "counter",
+        "Shares answered, by what became of them. Accepted is the pool's word.",
+        |a| {
+            let counts = &a.totals.counts;
+            [
+                ("accepted", counts.accepted),
+                ("rejected", counts.rejected),
+                ("stale", counts.stale),
+                ("unknown", counts.unknown),
+                ("lost", counts.lost),
+            ]
+            .map(|(verdict, count)| (format!(",verdict=\"{verdict}\""), count as f64))
+            .to_vec()
+        },
+    );
+    per_algorithm(
+        &mut out,
+        status,
+        "hashrate_hashes_per_second",
+        "gauge",
+        "From accepted difficulty over ten minutes.",
+        |a| vec![(String::new(), a.totals.hashrate_10m)],
+    );
+    per_algorithm(
+        &mut out,
+        status,
+        "route",
+        "gauge",
+        "1 for the pool the miners work for.",
+        |a| {
+            let row = |candidate: &crate::view::CandidateStatus| {
+                let on = a.route.as_ref().is_some_and(|route| {
+                    route.pool == candidate.pool && route.coin == candidate.coin
+                });
+                let labels = format!(",pool=\"{}\",coin=\"{}\"", candidate.pool, candidate.coin);
+                (labels, f64::from(u8::from(on)))
+            };
+            a.candidates.iter().map(row).collect()
+        },
+    );
+    let snapshot = &status.snapshot;
+    let plain = [
+        (
+            "snapshot_sequence",
+            "gauge",
+            "Sequence of the snapshot in force.",
+            Some(snapshot.sequence),
+        ),
+        (
+            "snapshot_age_seconds",
+            "gauge",
+            "Since it was received.",
+            snapshot.age_seconds,
+        ),
+        (
+            "snapshots_refused_total",
+            "counter",
+            "Snapshots the gate refused.",
+            Some(snapshot.refused),
+        ),
+        (
+            "miners_refused_total",
+            "counter",
+            "Connections turned away.",
+            Some(status.miners.refused),
+        ),
+        (
+            "store_dropped_total",
+            "counter",
+            "Records that did not fit the queue.",
+            Some(status.store.dropped),
+        ),
+    ];
+    for (name, kind, help, value) in plain {
+        if let Some(value) = value {
+            head(&mut out, name, kind, help);
+            let _ = writeln!(out, "smart_mining_{name} {value}");
+        }
+    }
+    out
+}
+
+fn head(out: &mut String, name: &str, kind: &str, help: &str) {
+    // Writing to a String does not fail.
+    let _ = writeln!(
+        out,
+        "# HELP smart_mining_{name} {help}\n# TYPE smart_mining_{name} {kind}"
+    );
+}
+
+fn per_algorithm(
+    out: &mut String,
+    status: &Status,
+    name: &str,
+    kind: &str,
+    help: &str,
+    rows: impl Fn(&AlgorithmStatus) -> Vec<(String, f64)>,
+) {
+    head(out, name, kind, help);
+    for algorithm in &status.algorithms {
+        for (labels, value) in rows(algorithm) {
+            let _ = writeln!(
+                out,
+                "smart_mining_{name}{{algorithm=\"{}\"{labels}}} {value}",
+                algorithm.algorithm
+            );
+        }
+    }
+}

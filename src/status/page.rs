@@ -1,0 +1,203 @@
+//! The page at `/`: one glance, no script, no asset, readable on a phone.
+
+use crate::registry::MinerView;
+use crate::text::{duration, hashrate};
+use crate::view::{AlgorithmStatus, Status, Views};
+use std::fmt::Write;
+
+const STYLE: &str = "
+:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
+body{max-width:70rem;margin:0 auto;padding:1rem}
+h1{font-size:1.3rem}h2{font-size:1.1rem;margin-top:2rem}
+.state{display:inline-block;padding:.1rem .7rem;border-radius:1rem;color:#fff;background:#1a7f37}
+.cache{background:#7a5c00}.hold{background:#b3261e}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
+th,td{text-align:left;padding:.25rem .7rem .25rem 0;border-bottom:1px solid #8884;white-space:nowrap}
+td.n,th.n{text-align:right}";
+
+/// Text that came from a miner, a pool or a file must not become markup.
+fn text(raw: &str) -> String {
+    let mut safe = String::with_capacity(raw.len());
+    for character in raw.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+pub fn render(views: &Views) -> String {
+    let status = views.status();
+    let mut out = String::with_capacity(16 * 1024);
+    let class = match status.state {
+        "holding" => "state hold",
+        "mining from cache" => "state cache",
+        _ => "state",
+    };
+    // Writing to a String does not fail.
+    let _ = write!(
+        out,
+        "<!doctype html><html lang=en><head><meta charset=utf-8>\
+         <meta name=viewport content=\"width=device-width,initial-scale=1\">\
+         <meta http-equiv=refresh content=5><title>{farm}: {state}</title>\
+         <style>{STYLE}</style></head><body>\
+         <h1>{farm} <span class=\"{class}\">{state}</span></h1>",
+        farm = text(&status.farm),
+        state = status.state,
+    );
+    summary(&mut out, &status);
+    for algorithm in &status.algorithms {
+        lane(&mut out, algorithm);
+    }
+    miners(&mut out, &views.miners());
+    out.push_str(
+        "<h2>Events</h2><div class=wide><table><tr><th>Time (UTC)<th>Event<th>About<th>Text</tr>",
+    );
+    for event in views.events.recent().iter().take(30) {
+        let day = event.at % 86_400;
+        let _ = write!(
+            out,
+            "<tr><td>{:02}:{:02}:{:02}<td>{}<td>{}<td>{}</tr>",
+            day / 3600,
+            day / 60 % 60,
+            day % 60,
+            event.code,
+            text(&event.subject),
+            text(&event.text),
+        );
+    }
+    let _ = write!(
+        out,
+        "</table></div><p>smart-mining-proxy {}</p></body></html>",
+        status.version
+    );
+    out
+}
+
+fn summary(out: &mut String, status: &Status) {
+    let age = match (status.snapshot.sequence, status.snapshot.age_seconds) {
+        (0, _) => "none yet".to_owned(),
+        (sequence, Some(age)) => format!("{sequence}, {} old", duration(age)),
+        (sequence, None) => format!("{sequence}, of unknown age (the clock is behind)"),
+    };
+    let _ = write!(
+        out,
+        "<p>Central: {}. Snapshot: {age}. Miners: {} connected, {} turned away.</p>",
+        status.central.state, status.miners.now, status.miners.refused
+    );
+    let errors = [
+        &status.central.last_error,
+        &status.snapshot.last_refusal,
+        &status.store.last_error,
+    ];
+    for error in errors.into_iter().flatten() {
+        let _ = write!(out, "<p>{}</p>", text(error));
+    }
+}
+
+fn lane(out: &mut String, lane: &AlgorithmStatus) {
+    let counts = &lane.totals.counts;
+    let _ = write!(
+        out,
+        "<h2>{} on {}</h2>",
+        lane.algorithm,
+        text(&lane.listener)
+    );
+    match &lane.route {
+        Some(route) => {
+            let _ = write!(
+                out,
+                "<p><b>{}</b> ({}) for {}. {}</p>",
+                text(&route.pool),
+                text(&route.coin),
+                duration(route.seconds),
+                text(&lane.why)
+            );
+        }
+        None => {
+            let _ = write!(
+                out,
+                "<p><b>No pool can be used.</b> {}</p>",
+                text(&lane.why)
+            );
+        }
+    }
+    let _ = write!(
+        out,
+        "<p>{} over 10 min. Shares: {} accepted, {} rejected, {} stale, {} unknown, {} lost.</p>\
+         <div class=wide><table><tr><th>Candidate<th>Coin<th class=n>USD per TH/s and day<th>State</tr>",
+        hashrate(lane.totals.hashrate_10m),
+        counts.accepted,
+        counts.rejected,
+        counts.stale,
+        counts.unknown,
+        counts.lost
+    );
+    for candidate in &lane.candidates {
+        let pays = candidate
+            .usd_per_hash_day
+            .map_or_else(|| "own pool".to_owned(), |usd| format!("{:.4}", usd * 1e12));
+        let state = match (&candidate.ready, &candidate.last_failure) {
+            (true, _) => "ready".to_owned(),
+            (false, Some(failure)) => failure.clone(),
+            (false, None) => "not connected".to_owned(),
+        };
+        let _ = write!(
+            out,
+            "<tr><td>{}<td>{}<td class=n>{pays}<td>{}</tr>",
+            text(&candidate.pool),
+            text(&candidate.coin),
+            text(&state)
+        );
+    }
+    for skipped in &lane.skipped {
+        let _ = write!(
+            out,
+            "<tr><td>{}<td>{}<td class=n>-<td>not used: {}</tr>",
+            text(&skipped.pool),
+            text(&skipped.coin),
+            skipped.why
+        );
+    }
+    out.push_str("</table></div>");
+}
+
+fn miners(out: &mut String, miners: &[MinerView]) {
+    out.push_str(
+        "<h2>Miners</h2><div class=wide><table><tr><th>Worker<th>Address<th>Algorithm<th>Firmware\
+         <th class=n>Hashrate 10 min<th class=n>Accepted<th class=n>Other<th class=n>Last share</tr>",
+    );
+    for miner in miners {
+        let counts = &miner.counts;
+        let other = counts.rejected + counts.stale + counts.unknown + counts.lost;
+        let last = miner.last_share_seconds.map_or_else(
+            || "none yet".to_owned(),
+            |ago| format!("{} ago", duration(ago)),
+        );
+        let _ = write!(
+            out,
+            "<tr><td>{}<td>{}<td>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{other}<td class=n>{last}</tr>",
+            text(&miner.worker),
+            text(&miner.address),
+            miner.algorithm,
+            text(&miner.agent),
+            hashrate(miner.hashrate_10m),
+            counts.accepted,
+        );
+    }
+    out.push_str("</table></div>");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_name_cannot_become_markup() {
+        assert_eq!(text("<b>\"&"), "&lt;b&gt;&quot;&amp;");
+    }
+}

@@ -1,0 +1,203 @@
+//! Starts every task, in an order in which each finds what it needs, watches
+//! over them, and stops them. Nothing else starts tasks but a lane its own
+//! links and miners.
+//!
+//! ```text
+//!   store -> gate with the cached snapshot -> ports -> lanes -> status page
+//!         -> sync thread -> READY=1 -> watch: pulses, books, signals
+//! ```
+
+use crate::clock::{Clock, unix_now};
+use crate::config::Config;
+use crate::events::Events;
+use crate::lane::{self, Surroundings};
+use crate::ledger::Ledger;
+use crate::notify::Notifier;
+use crate::pulse::Pulses;
+use crate::registry::Registry;
+use crate::store::{Opened, Store};
+use crate::sync::{Ranking, Sync, SyncView};
+use crate::view::{LaneSource, Views};
+use crate::{rules, status};
+use anyhow::Context;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// How often the books are handed to the store.
+const BOOKS: Duration = Duration::from_secs(5);
+/// Every watched loop beats at least every 2 s.
+const PULSE: Duration = Duration::from_secs(5);
+
+/// Run the appliance until it is told to stop.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let clock = Clock::start();
+    let (store, opened) = Store::open(&config.store.path)?;
+    let events = Arc::new(Events::new(store.clone()));
+    tell_recovery(&events, &opened);
+    let access: Arc<[_]> = config.access.clone().into();
+    let mut ports = Vec::new();
+    for listener in &config.listeners {
+        ports.push(lane::bind(listener).await?);
+    }
+    let page = TcpListener::bind(config.status.bind)
+        .await
+        .with_context(|| {
+            format!(
+                "cannot open {} for the status page; change status.bind",
+                config.status.bind
+            )
+        })?;
+    let (sync, ranking, sync_view) = central(&config, &opened, &store, &events, clock);
+    let around = Surroundings {
+        rules: Arc::new(rules::farm_rules(&config)),
+        policy: rules::policy(&config),
+        access: access.clone(),
+        registry: Arc::new(Registry::new(clock)),
+        ledger: Arc::new(Ledger::new(clock)),
+        events: events.clone(),
+        store: store.clone(),
+        clock,
+    };
+    let (mut pulses, mut lanes, mut tasks) = (Pulses::default(), Vec::new(), Vec::new());
+    for (index, bound) in (0..).zip(ports) {
+        let address = bound.address().to_string();
+        events.record(
+            "listening",
+            &address,
+            format!("{} miners", bound.config.algorithm),
+        );
+        let started = lane::start(index, bound, ranking.clone(), around.clone());
+        started
+            .pulses
+            .into_iter()
+            .for_each(|pulse| pulses.watch(pulse));
+        tasks.extend(started.tasks);
+        lanes.push(LaneSource {
+            algorithm: started.algorithm,
+            address,
+            view: started.view,
+        });
+    }
+    let views = Arc::new(Views {
+        farm: config.farm.name.clone(),
+        clock,
+        started_at: unix_now(),
+        lanes,
+        sync: sync_view,
+        registry: around.registry.clone(),
+        ledger: around.ledger.clone(),
+        events: events.clone(),
+        store: store.clone(),
+    });
+    let address = page.local_addr()?;
+    events.record("listening", &address.to_string(), "status page");
+    tasks.push(tokio::spawn(status::serve(page, views, access)));
+    if let Some(sync) = sync {
+        std::thread::Builder::new()
+            .name("sync".to_owned())
+            .spawn(move || sync.run())
+            .context("cannot start the sync thread")?;
+    }
+    let outcome = watch_over(&around, &mut pulses, &mut tasks).await;
+    events.record("stopped", &config.farm.name, "the appliance stops");
+    around.ledger.write_to(&store);
+    store.flush()?;
+    outcome
+}
+
+fn tell_recovery(events: &Events, opened: &Opened) {
+    if let Some(recovered) = &opened.recovered {
+        // The store itself wrote the event row; the log and the page need it too.
+        let text = format!(
+            "{}; moved to {}",
+            recovered.reason,
+            recovered.moved_to.display()
+        );
+        events.record("store-recovered", "store", text);
+    }
+}
+
+type Sources = (
+    Option<Sync>,
+    watch::Receiver<Ranking>,
+    watch::Receiver<SyncView>,
+);
+
+fn central(
+    config: &Config,
+    opened: &Opened,
+    store: &Store,
+    events: &Arc<Events>,
+    clock: Clock,
+) -> Sources {
+    let Some(central) = config.central.clone() else {
+        // The senders may go: the farm's own pools never change.
+        return (
+            None,
+            watch::channel(Ranking::default()).1,
+            watch::channel(SyncView::default()).1,
+        );
+    };
+    let (sync, ranking, view) = Sync::new(
+        central,
+        &opened.candidates,
+        store.clone(),
+        events.clone(),
+        clock,
+    );
+    (Some(sync), ranking, view)
+}
+
+/// Feed the watchdog, keep the books, and wait for the signal to stop.
+async fn watch_over(
+    around: &Surroundings,
+    pulses: &mut Pulses,
+    tasks: &mut [tokio::task::JoinHandle<()>],
+) -> anyhow::Result<()> {
+    let notifier = Notifier::from_env();
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    notifier.ready();
+    around.events.record(
+        "started",
+        around.rules.farm.as_str(),
+        format!("version {}", env!("CARGO_PKG_VERSION")),
+    );
+    let mut look = tokio::time::interval(PULSE);
+    let mut books = tokio::time::interval(BOOKS);
+    let mut store_progress = None;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = books.tick() => around.ledger.write_to(&around.store),
+            _ = look.tick() => {
+                let mut silent = pulses.silent();
+                let progress = around.store.progress();
+                if store_progress.replace(progress) == Some(progress) {
+                    silent.push("store".to_owned());
+                }
+                if silent.is_empty() {
+                    notifier.watchdog();
+                } else {
+                    log::warn!("no sign of life from: {}", silent.join(", "));
+                }
+            }
+        }
+        if let Some(ended) = tasks.iter_mut().find(|task| task.is_finished()) {
+            // A task ends only by a fault of ours: better to start afresh.
+            let why = ended
+                .await
+                .err()
+                .map_or_else(|| "it returned".to_owned(), |e| e.to_string());
+            anyhow::bail!("a task that must not end has ended: {why}");
+        }
+    }
+    notifier.stopping();
+    Ok(())
+}

@@ -1,0 +1,235 @@
+//! What people and programs see of the appliance. Built on request from what
+//! the tasks publish; it never asks the store and never holds up a share.
+
+use crate::clock::{Clock, unix_now};
+use crate::events::Events;
+use crate::lane::LaneView;
+use crate::ledger::{Ledger, Totals};
+use crate::registry::{MinerView, Registry};
+use crate::store::Store;
+use crate::sync::SyncView;
+use serde::Serialize;
+use smart_mining_core::Algorithm;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::sync::watch;
+
+pub struct Views {
+    pub farm: String,
+    pub clock: Clock,
+    pub started_at: u64,
+    pub lanes: Vec<LaneSource>,
+    pub sync: watch::Receiver<SyncView>,
+    pub registry: Arc<Registry>,
+    pub ledger: Arc<Ledger>,
+    pub events: Arc<Events>,
+    pub store: Store,
+}
+
+pub struct LaneSource {
+    pub algorithm: Algorithm,
+    pub address: String,
+    pub view: watch::Receiver<LaneView>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Status {
+    pub farm: String,
+    pub version: &'static str,
+    /// `mining`, `mining from cache`, `holding`: the worst over all algorithms.
+    pub state: &'static str,
+    pub started_at: u64,
+    pub algorithms: Vec<AlgorithmStatus>,
+    pub snapshot: SnapshotStatus,
+    pub central: CentralStatus,
+    pub miners: MinerCounts,
+    pub store: StoreStatus,
+}
+
+#[derive(Debug, Serialize)]
+pub struct AlgorithmStatus {
+    pub algorithm: Algorithm,
+    pub listener: String,
+    pub state: &'static str,
+    pub route: Option<RouteStatus>,
+    /// Why the route is what it is, or why there is none.
+    pub why: String,
+    pub switches: u64,
+    pub miners: usize,
+    #[serde(flatten)]
+    pub totals: Totals,
+    pub candidates: Vec<CandidateStatus>,
+    pub skipped: Vec<SkippedStatus>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct RouteStatus {
+    pub pool: String,
+    pub coin: String,
+    pub seconds: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct CandidateStatus {
+    pub pool: String,
+    pub coin: String,
+    pub address: String,
+    /// USD per hash per second and day after fees; absent for the farm's own pools.
+    pub usd_per_hash_day: Option<f64>,
+    pub ready: bool,
+    pub last_failure: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SkippedStatus {
+    pub pool: String,
+    pub coin: String,
+    pub why: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+pub struct SnapshotStatus {
+    /// 0: none yet.
+    pub sequence: u64,
+    /// Since it was received; absent if there is none, or if the wall clock
+    /// says it comes from the future.
+    pub age_seconds: Option<u64>,
+    pub accepted: u64,
+    pub refused: u64,
+    pub last_refusal: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct CentralStatus {
+    /// `not configured`, `not asked yet`, `reachable`, `unreachable`.
+    pub state: &'static str,
+    pub last_error: Option<String>,
+    pub last_contact_seconds: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct MinerCounts {
+    pub now: usize,
+    pub connected: u64,
+    pub disconnected: u64,
+    pub refused: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct StoreStatus {
+    /// Records that did not fit the writer's queue.
+    pub dropped: u64,
+    pub last_error: Option<String>,
+}
+
+impl Views {
+    pub fn status(&self) -> Status {
+        let central = self.central();
+        let cached = central.state == "unreachable";
+        let algorithms: Vec<AlgorithmStatus> = self
+            .lanes
+            .iter()
+            .map(|lane| self.algorithm(lane, cached))
+            .collect();
+        let state = ["holding", "mining from cache", "mining"]
+            .into_iter()
+            .find(|state| algorithms.iter().any(|lane| lane.state == *state))
+            .unwrap_or("mining");
+        Status {
+            farm: self.farm.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            state,
+            started_at: self.started_at,
+            algorithms,
+            snapshot: self.snapshot(),
+            central,
+            miners: MinerCounts {
+                now: self
+                    .lanes
+                    .iter()
+                    .map(|lane| self.registry.count(lane.algorithm))
+                    .sum(),
+                connected: self.registry.connected.load(Ordering::Relaxed),
+                disconnected: self.registry.disconnected.load(Ordering::Relaxed),
+                refused: self.registry.refused.load(Ordering::Relaxed),
+            },
+            store: StoreStatus {
+                dropped: self.store.dropped(),
+                last_error: self.store.last_error(),
+            },
+        }
+    }
+
+    pub fn miners(&self) -> Vec<MinerView> {
+        self.registry.view()
+    }
+
+    fn algorithm(&self, lane: &LaneSource, cached: bool) -> AlgorithmStatus {
+        let view = lane.view.borrow().clone();
+        let state = match (&view.route, cached) {
+            (None, _) => "holding",
+            (Some(_), true) => "mining from cache",
+            (Some(_), false) => "mining",
+        };
+        AlgorithmStatus {
+            algorithm: lane.algorithm,
+            listener: lane.address.clone(),
+            state,
+            route: view.route.map(|(choice, since)| RouteStatus {
+                pool: choice.pool,
+                coin: choice.coin,
+                seconds: self.clock.seconds_since(since),
+            }),
+            why: view.why,
+            switches: view.switches,
+            miners: self.registry.count(lane.algorithm),
+            totals: self.ledger.totals(lane.algorithm),
+            candidates: view.candidates.into_iter().map(candidate).collect(),
+            skipped: view
+                .skipped
+                .into_iter()
+                .map(|skipped| SkippedStatus {
+                    pool: skipped.pool,
+                    coin: skipped.coin,
+                    why: skipped.why,
+                })
+                .collect(),
+        }
+    }
+
+    fn snapshot(&self) -> SnapshotStatus {
+        let view = self.sync.borrow().clone();
+        SnapshotStatus {
+            sequence: view.sequence,
+            age_seconds: view.received_at.and_then(|at| unix_now().checked_sub(at)),
+            accepted: view.accepted,
+            refused: view.refused,
+            last_refusal: view.last_refusal,
+        }
+    }
+
+    fn central(&self) -> CentralStatus {
+        let view = self.sync.borrow().clone();
+        CentralStatus {
+            state: match (view.configured, view.reachable) {
+                (false, _) => "not configured",
+                (true, None) => "not asked yet",
+                (true, Some(true)) => "reachable",
+                (true, Some(false)) => "unreachable",
+            },
+            last_error: view.last_error,
+            last_contact_seconds: view.last_contact.map(|at| self.clock.seconds_since(at)),
+        }
+    }
+}
+
+fn candidate(view: smart_mining_core::lane::CandidateView) -> CandidateStatus {
+    CandidateStatus {
+        pool: view.choice.pool,
+        coin: view.choice.coin,
+        address: view.address,
+        usd_per_hash_day: view.score,
+        ready: view.ready,
+        last_failure: view.last_failure,
+    }
+}

@@ -1,0 +1,198 @@
+//! The shipped binary as a child process, on ports and a folder of its own.
+
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A port that was free a moment ago.
+pub fn free_address() -> SocketAddr {
+    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    probe.local_addr().expect("it is bound")
+}
+
+/// What a farm.toml of a test says, beside its listeners.
+pub struct Farm {
+    pub folder: TempDir,
+    pub sha256d: SocketAddr,
+    pub scrypt: SocketAddr,
+    pub status: SocketAddr,
+    pub extra: String,
+}
+
+impl Farm {
+    pub fn new() -> Self {
+        Self {
+            folder: TempDir::new().expect("a temporary folder"),
+            sha256d: free_address(),
+            scrypt: free_address(),
+            status: free_address(),
+            extra: String::new(),
+        }
+    }
+
+    /// Add a pool of the farm's own; order is rank.
+    pub fn pool(mut self, id: &str, address: SocketAddr, more: &str) -> Self {
+        let _ = write!(
+            self.extra,
+            "[[pool]]\nid = \"{id}\"\nalgorithm = \"sha256d\"\ncoin = \"BTC\"\n\
+             url = \"stratum+tcp://{address}\"\nuser = \"farmer.{{worker}}\"\n{more}\n"
+        );
+        self
+    }
+
+    pub fn text(mut self, more: &str) -> Self {
+        self.extra.push_str(more);
+        self
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.folder.path().join("farm.sqlite")
+    }
+
+    pub fn write(&self) -> PathBuf {
+        let path = self.folder.path().join("farm.toml");
+        let scrypt = if self.extra.contains("scrypt") || self.extra.contains("[central]") {
+            format!(
+                "[[listener]]\nalgorithm = \"scrypt\"\nbind = \"{}\"\n",
+                self.scrypt
+            )
+        } else {
+            String::new()
+        };
+        let text = format!(
+            "[farm]\nname = \"barn\"\n[store]\npath = \"farm.sqlite\"\n\
+             [[listener]]\nalgorithm = \"sha256d\"\nbind = \"{}\"\nhandshake_seconds = 5\n{scrypt}\
+             [status]\nbind = \"{}\"\n{}",
+            self.sha256d, self.status, self.extra
+        );
+        std::fs::write(&path, text).expect("the folder can be written");
+        path
+    }
+
+    pub fn start(self) -> Appliance {
+        let config = self.write();
+        let child = launch(&config);
+        Appliance {
+            farm: self,
+            config,
+            child: Some(child),
+        }
+    }
+}
+
+fn launch(config: &Path) -> Child {
+    let log = config.with_file_name("appliance.log");
+    let log = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log)
+        .expect("a log file");
+    Command::new(env!("CARGO_BIN_EXE_smart-mining-proxy"))
+        .args(["run", "--config"])
+        .arg(config)
+        .env_remove("NOTIFY_SOCKET")
+        .env("SMART_MINING_LOG", "debug")
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("the binary starts")
+}
+
+/// A running appliance. Killed when dropped; its log is shown if the test fails.
+pub struct Appliance {
+    pub farm: Farm,
+    config: PathBuf,
+    child: Option<Child>,
+}
+
+impl Appliance {
+    /// `kill -9`, as a power cut does to a process.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("it was running");
+            child.wait().expect("it was ours");
+        }
+    }
+
+    pub fn start_again(&mut self) {
+        assert!(self.child.is_none(), "it still runs");
+        self.child = Some(launch(&self.config));
+    }
+
+    /// SIGTERM, and its exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let mut child = self.child.take().expect("it runs");
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a pid"));
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).expect("it runs");
+        child.wait().expect("it was ours").code()
+    }
+
+    pub fn get(&self, path: &str) -> Option<String> {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(5)))
+            .build()
+            .into();
+        agent
+            .get(format!("http://{}{path}", self.farm.status))
+            .call()
+            .ok()?
+            .body_mut()
+            .read_to_string()
+            .ok()
+    }
+
+    pub fn status(&self) -> Option<Value> {
+        serde_json::from_str(&self.get("/api/status")?).ok()
+    }
+
+    /// Ask until the status is as wanted. The interval only bounds how often.
+    pub async fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let status = tokio::task::block_in_place(|| self.status());
+            match status {
+                Some(status) if wanted(&status) => return status,
+                other if Instant::now() > deadline => {
+                    panic!("{what}: not within {PATIENCE:?}; the status is {other:#?}")
+                }
+                Some(_) | None => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        }
+    }
+
+    /// Wait until the miners of sha256d work for this pool.
+    pub async fn on_pool(&self, pool: &str) -> Value {
+        self.until(&format!("the route is {pool}"), |status| {
+            route(status) == Some(pool)
+        })
+        .await
+    }
+}
+
+/// The pool that sha256d miners work for.
+pub fn route(status: &Value) -> Option<&str> {
+    status["algorithms"][0]["route"]["pool"].as_str()
+}
+
+impl Drop for Appliance {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if std::thread::panicking()
+            && let Ok(log) = std::fs::read_to_string(self.config.with_file_name("appliance.log"))
+        {
+            let tail: Vec<&str> = log.lines().rev().take(60).collect();
+            eprintln!("--- the appliance's log, newest first\n{}", tail.join("\n"));
+        }
+    }
+}
