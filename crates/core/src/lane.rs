@@ -95,6 +95,8 @@ pub struct Lane {
     next_job: JobId,
     next_link: LinkId,
     published: Instant,
+    /// When the next candidate that failed may be tried again.
+    retry: Option<Instant>,
     retiring: Vec<Retiring>,
     commands: Vec<Command>,
 }
@@ -112,6 +114,7 @@ impl Lane {
             next_job: 1,
             next_link: first_link,
             published: now,
+            retry: None,
             retiring: Vec::new(),
             commands: Vec::new(),
         }
@@ -123,12 +126,8 @@ impl Lane {
 
     /// When [`Lane::tick`] wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        let retries = self.entries.iter().filter_map(|entry| match entry.health {
-            Health::Down { until, .. } => Some(until),
-            Health::Resting | Health::Connecting { .. } | Health::Ready { .. } => None,
-        });
         let renotify = self.board.current().map(|_| self.published + RENOTIFY);
-        retries
+        (self.retry.into_iter())
             .chain(self.retiring.iter().map(|retiring| retiring.until))
             .chain(self.router.deadline())
             .chain(renotify)
@@ -196,6 +195,7 @@ impl Lane {
         self.settle(now);
         if now >= self.published + RENOTIFY {
             self.reissue(now);
+            self.published = now;
         }
     }
 
@@ -268,42 +268,59 @@ impl Lane {
         }
     }
 
-    /// The route and the best of the others, up to [`MAX_LINKS`].
+    /// The route and the best of the others, up to [`MAX_LINKS`]. Retries of
+    /// candidates that failed come on top, up to as many, longest waiting first:
+    /// they must not push out a link that is usable or about to be.
     fn open_links(&mut self, now: Instant) {
-        let route = self.router.choice().cloned();
-        let mut room = MAX_LINKS;
-        if route.is_some() {
-            room -= 1;
-        }
-        for entry in &mut self.entries {
-            let on_route = route
-                .as_ref()
-                .is_some_and(|choice| choice.is(&entry.candidate));
-            if on_route {
+        let mut room = MAX_LINKS - usize::from(self.router.choice().is_some());
+        let mut retries = MAX_LINKS;
+        let (mut opening, mut due, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
+        self.retry = None;
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            let mut route = self.router.choice().into_iter();
+            if route.any(|choice| choice.is(&entry.candidate)) {
                 continue;
             }
             if room == 0 {
                 if let Some(link) = entry.health.link() {
                     entry.health = Health::Resting;
                     entry.terms = None;
-                    self.retiring.push(Retiring {
-                        link,
-                        until: now + GRACE,
-                        close: true,
-                    });
+                    dropped.push(link);
                 }
                 continue;
             }
-            if entry.health.may_open(now) {
-                entry.health = entry.health.opened(self.next_link);
-                self.commands.push(Command::Open {
-                    link: self.next_link,
-                    candidate: entry.candidate.clone(),
-                });
-                self.next_link = self.next_link.wrapping_add(1);
+            match entry.health {
+                Health::Resting => {
+                    opening.push(index);
+                    room -= 1;
+                }
+                Health::Ready { .. } | Health::Connecting { strikes: 0, .. } => room -= 1,
+                Health::Connecting { .. } => retries = retries.saturating_sub(1),
+                Health::Down { until, .. } if now >= until => due.push((until, index)),
+                // Without a free retry the end of another one is the next event.
+                Health::Down { until, .. } => {
+                    self.retry = Some(self.retry.map_or(until, |retry| retry.min(until)));
+                }
             }
-            room -= usize::from(entry.health.link().is_some());
         }
+        due.sort_unstable();
+        opening.extend(due.into_iter().take(retries).map(|(_, index)| index));
+        for index in opening {
+            self.open(index);
+        }
+        for link in dropped {
+            self.retire(link, true, now);
+        }
+    }
+
+    fn open(&mut self, index: usize) {
+        let (link, entry) = (self.next_link, &mut self.entries[index]);
+        self.next_link = link.wrapping_add(1);
+        entry.health = entry.health.opened(link);
+        self.commands.push(Command::Open {
+            link,
+            candidate: entry.candidate.clone(),
+        });
     }
 
     fn retire(&mut self, link: LinkId, close: bool, now: Instant) {
@@ -377,6 +394,8 @@ impl Lane {
     }
 
     /// The current work under a fresh id, so that no client's silence timer fires.
+    /// Its time moves on as the clock did: many miners start a job that they do
+    /// not know from the beginning, and would hash the same headers again.
     fn reissue(&mut self, now: Instant) {
         let Some(link) = self.route_link() else {
             return;
@@ -384,8 +403,12 @@ impl Lane {
         let Some(job) = self.board.current().filter(|job| job.link == link) else {
             return;
         };
+        let passed = now.saturating_duration_since(self.published).as_secs();
+        let mut work = Work::clone(&job.work);
+        work.ntime = work.ntime.wrapping_add(passed.clamp(1, 600) as u32);
         let again = Job {
             id: self.next_job,
+            work: Arc::new(work),
             ..Job::clone(job)
         };
         self.next_job = self.next_job.wrapping_add(1);

@@ -58,15 +58,20 @@ impl<const N: usize> LineBuffer<N> {
     }
 }
 
-/// Feed `bytes` of any length through the buffer.
+/// Feed `bytes` of any length through the buffer. When `each` answers `false`
+/// what is left of `bytes` is dropped.
 pub fn feed<const N: usize>(
     buffer: &mut LineBuffer<N>,
     mut bytes: &[u8],
     mut each: impl FnMut(&[u8]) -> bool,
 ) -> Result<(), TooLong> {
-    while !bytes.is_empty() {
+    let mut go_on = true;
+    while go_on && !bytes.is_empty() {
         bytes = buffer.extend(bytes)?;
-        buffer.lines(&mut each)?;
+        buffer.lines(|line| {
+            go_on = each(line);
+            go_on
+        })?;
     }
     Ok(())
 }

@@ -101,7 +101,9 @@ mod tests {
     #[test]
     fn the_original_api_calls_it_sha256() {
         assert_eq!("SHA256".parse(), Ok(Algorithm::Sha256d));
-        let refused = "sha3".parse::<Algorithm>().expect_err("not an algorithm of ours");
+        let refused = "sha3"
+            .parse::<Algorithm>()
+            .expect_err("not an algorithm of ours");
         assert_eq!(refused, UnknownAlgorithm("sha3".into()));
     }
 }

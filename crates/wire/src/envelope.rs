@@ -49,9 +49,8 @@ impl Envelope {
     }
 
     pub fn from_json(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        serde_json::from_slice(bytes).map_err(|error| {
-            EnvelopeError::Malformed(alloc::string::ToString::to_string(&error))
-        })
+        serde_json::from_slice(bytes)
+            .map_err(|error| EnvelopeError::Malformed(alloc::string::ToString::to_string(&error)))
     }
 
     pub fn to_json(&self) -> String {

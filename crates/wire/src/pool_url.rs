@@ -101,8 +101,14 @@ mod tests {
         let fault = |text: &str| text.parse::<PoolUrl>().expect_err("invalid");
         assert_eq!(fault("http://pool:80"), PoolUrlError::Scheme);
         assert_eq!(fault("stratum+tcp://pool"), PoolUrlError::Port("".into()));
-        assert_eq!(fault("stratum+tcp://pool:0"), PoolUrlError::Port("0".into()));
-        assert_eq!(fault("stratum+tcp://po ol:1"), PoolUrlError::Host("po ol".into()));
+        assert_eq!(
+            fault("stratum+tcp://pool:0"),
+            PoolUrlError::Port("0".into())
+        );
+        assert_eq!(
+            fault("stratum+tcp://po ol:1"),
+            PoolUrlError::Host("po ol".into())
+        );
         assert_eq!(fault("stratum+tcp://:1"), PoolUrlError::Host("".into()));
     }
 }

@@ -105,12 +105,12 @@ impl Health {
         }
     }
 
-    /// No pool is usable: do not wait long.
+    /// No pool is usable: do not wait long, and do not hold it against this one.
     pub fn hurry(self, now: Instant) -> Self {
         match self {
             Self::Down { until, strikes } => Self::Down {
                 until: until.min(now + HOLDING_WAIT),
-                strikes,
+                strikes: strikes.min(1),
             },
             Self::Resting | Self::Connecting { .. } | Self::Ready { .. } => self,
         }

@@ -9,7 +9,8 @@
 //!
 //! - *Start*: the best candidate gets a moment to connect, then the best usable one.
 //! - *Failover*: the route's pool is not usable; dwell and hysteresis do not apply.
-//! - *Return*: the pool that was left for its failure has been usable for long enough.
+//! - *Return*: the pool that was left for its failure has been usable for long
+//!   enough and still ranks before the route; no hysteresis, it is not a gamble.
 //! - *Profit*: another pays more by the hysteresis, long enough, and confirmed.
 
 use super::candidate::Candidate;
@@ -122,7 +123,9 @@ struct Lead {
 #[derive(Debug)]
 pub struct Router {
     policy: Policy,
+    /// When there were candidates for the first time; before, when we were made.
     started: Instant,
+    had_candidates: bool,
     route: Option<Route>,
     /// What would be the route, had it not failed.
     displaced: Option<Choice>,
@@ -135,6 +138,7 @@ impl Router {
         Self {
             policy,
             started: now,
+            had_candidates: false,
             route: None,
             displaced: None,
             lead: None,
@@ -163,6 +167,10 @@ impl Router {
         now: Instant,
     ) -> Option<Decision> {
         self.recheck = None;
+        if !self.had_candidates && !standings.is_empty() {
+            self.had_candidates = true;
+            self.started = now;
+        }
         let current = self.route.as_ref().and_then(|route| {
             standings
                 .iter()
@@ -240,47 +248,57 @@ impl Router {
         sequence: u64,
         now: Instant,
     ) -> Option<Decision> {
-        let better = standings
+        let ahead: Vec<_> = standings
             .iter()
             .take_while(|standing| !core::ptr::eq(standing.candidate, current.candidate))
-            .find(|standing| standing.ready_since.is_some());
-        let (Some(better), Some(ready_since)) = (better, better.and_then(|it| it.ready_since))
-        else {
-            self.lead = None;
-            return None;
-        };
-        let percent = lead_percent(better.candidate, current.candidate);
-        let needed = if better.candidate.coin == current.candidate.coin {
-            self.policy.same_coin_percent
-        } else {
-            self.policy.other_coin_percent
-        };
-        if percent.is_some_and(|percent| percent < needed) {
-            self.lead = None;
+            .map(|it| Ahead::of(it, &current, &self.policy))
+            .collect();
+        // What ranks no higher any more is not wanted back.
+        self.displaced =
+            (self.displaced.take()).filter(|choice| ahead.iter().any(|it| choice.is(it.candidate)));
+        let (back, others): (Vec<Ahead<'_>>, Vec<Ahead<'_>>) = ahead.into_iter().partition(|it| {
+            let displaced = self.displaced.as_ref();
+            it.percent.is_none() || displaced.is_some_and(|choice| choice.is(it.candidate))
+        });
+        self.go_back(&back, now)
+            .or_else(|| self.follow_profit(&others, sequence, now))
+    }
+
+    /// To what failed before, or from the farm's own pools to a ranked one.
+    fn go_back(&mut self, back: &[Ahead<'_>], now: Instant) -> Option<Decision> {
+        let mut ready = back.iter().filter_map(|it| Some((it, it.ready_since?)));
+        let (back, since) = ready.next()?;
+        if !lasted(since, self.policy.return_after, now) {
+            self.recheck = Some(now + RECHECK);
             return None;
         }
+        let stable = self.policy.return_after.as_secs();
+        let (pool, lead) = (&back.candidate.pool, words(back.percent));
+        let why = format!("{pool} {lead} and was ready for {stable} s");
+        Some(self.go(back.candidate, Rule::Return, why, now))
+    }
+
+    fn follow_profit(
+        &mut self,
+        others: &[Ahead<'_>],
+        sequence: u64,
+        now: Instant,
+    ) -> Option<Decision> {
+        let mut leaders = others.iter().filter(|it| it.leads()).peekable();
+        let Some(best) = leaders.peek().copied() else {
+            self.lead = None;
+            return None;
+        };
         self.recheck = Some(now + RECHECK);
-        let was_displaced = self
-            .displaced
-            .as_ref()
-            .is_some_and(|choice| choice.is(better.candidate));
-        let lead = words(percent);
-        if was_displaced || percent.is_none() {
-            return (now >= ready_since + self.policy.return_after).then(|| {
-                let stable = self.policy.return_after.as_secs();
-                let why = format!(
-                    "{} {lead} and was ready for {stable} s",
-                    better.candidate.pool
-                );
-                self.go(better.candidate, Rule::Return, why, now)
-            });
-        }
-        let snapshots = self.follow_lead(better.candidate, sequence, now)?;
-        let why = format!(
-            "{} {lead}, needed {needed} %, seen in {snapshots} snapshots",
-            better.candidate.pool
-        );
-        Some(self.go(better.candidate, Rule::Profit, why, now))
+        // A leader under observation stays it while it leads, whoever else does.
+        let observed = self.lead.as_ref().map(|lead| &lead.choice);
+        let leader = leaders
+            .find(|it| observed.is_some_and(|choice| choice.is(it.candidate)))
+            .unwrap_or(best);
+        let snapshots = self.follow_lead(leader.candidate, sequence, now)?;
+        let (pool, lead, needed) = (&leader.candidate.pool, words(leader.percent), leader.needed);
+        let why = format!("{pool} {lead}, needed {needed} %, seen in {snapshots} snapshots");
+        Some(self.go(leader.candidate, Rule::Profit, why, now))
     }
 
     /// Count the snapshots that confirm a lead; `Some` once it may be followed.
@@ -296,7 +314,7 @@ impl Router {
             lead.last_sequence = sequence;
             lead.snapshots = lead.snapshots.saturating_add(1);
         }
-        let dwelt = |since: Instant| now >= since + self.policy.minimum_dwell;
+        let dwelt = |since: Instant| lasted(since, self.policy.minimum_dwell, now);
         // A lead that nothing contradicted for a whole dwell is confirmed too:
         // central may have had no reason to publish again.
         let confirmed = lead.snapshots >= self.policy.confirmations || dwelt(lead.since);
@@ -322,6 +340,44 @@ impl Router {
             why,
         }
     }
+}
+
+/// A candidate that ranks before the route's.
+#[derive(Clone, Copy, Debug)]
+struct Ahead<'a> {
+    candidate: &'a Candidate,
+    ready_since: Option<Instant>,
+    /// By how much it pays more, and how much is asked for a switch.
+    percent: Option<f64>,
+    needed: f64,
+}
+
+impl<'a> Ahead<'a> {
+    fn of(standing: &Standing<'a>, current: &Standing<'_>, policy: &Policy) -> Self {
+        let Standing {
+            candidate,
+            ready_since,
+        } = *standing;
+        let needed = if candidate.coin == current.candidate.coin {
+            policy.same_coin_percent
+        } else {
+            policy.other_coin_percent
+        };
+        Self {
+            candidate,
+            ready_since,
+            percent: lead_percent(candidate, current.candidate),
+            needed,
+        }
+    }
+
+    fn leads(&self) -> bool {
+        self.ready_since.is_some() && self.percent.is_some_and(|percent| percent >= self.needed)
+    }
+}
+
+fn lasted(since: Instant, wanted: Duration, now: Instant) -> bool {
+    now.saturating_duration_since(since) >= wanted
 }
 
 /// By how much `a` pays more than `b`; `None` where the file's order decides.

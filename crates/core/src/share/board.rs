@@ -3,7 +3,7 @@
 //! An immutable value that is replaced as a whole. Every miner's task holds the
 //! same one, so a submit is checked without asking anybody.
 
-use super::{Job, JobId};
+use super::{Job, JobId, LinkId};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -46,6 +46,11 @@ impl Board {
 
     pub const fn cleans(&self) -> u64 {
         self.cleans
+    }
+
+    /// Does a job of this link still stand here?
+    pub fn mentions(&self, link: LinkId) -> bool {
+        self.jobs.iter().any(|job| job.link == link)
     }
 
     /// How many jobs are honoured.

@@ -15,8 +15,8 @@
 
 use super::message::{self, Message, Strings};
 use crate::share::{
-    Board, Claim, Job, LinkId, MINER_SIZE, Reject, Seat, Seen, Submit, Verdict, WorkerName, check,
-    code,
+    Board, Claim, Job, JobId, LinkId, MINER_SIZE, Reject, Seat, Seen, Submit, Verdict, WorkerName,
+    check, code,
 };
 use crate::{Duration, Instant, hex};
 use alloc::sync::Arc;
@@ -90,13 +90,15 @@ pub struct MinerSession {
     seat: Seat,
     session_id: u32,
     worker: WorkerName,
+    /// Names authorized before `worker` on the same connection.
+    earlier: heapless::Vec<WorkerName, 3>,
     agent: String<48>,
     /// What the miner asked to roll; `None`: it did not ask.
     wants_mask: Option<u32>,
     told_mask: u32,
     told_difficulty: f64,
     seen_cleans: u64,
-    has_job: bool,
+    told_job: Option<JobId>,
     next_token: u32,
     pending: heapless::Vec<Pending, MAX_IN_FLIGHT>,
     seen: Seen,
@@ -111,12 +113,13 @@ impl MinerSession {
             seat,
             session_id,
             worker: WorkerName::new(),
+            earlier: heapless::Vec::new(),
             agent: String::new(),
             wants_mask: None,
             told_mask: 0,
             told_difficulty: 0.0,
             seen_cleans: 0,
-            has_job: false,
+            told_job: None,
             next_token: 0,
             pending: heapless::Vec::new(),
             seen: Seen::new(),
@@ -179,7 +182,7 @@ impl MinerSession {
         }
     }
 
-    /// Write what the board has new for this miner.
+    /// Write what the board has new for this miner: nothing, if it was told.
     pub fn show(&mut self, board: &Board) {
         if self.state != State::Working {
             return;
@@ -187,6 +190,9 @@ impl MinerSession {
         let (Some(job), Some(line)) = (board.current(), board.line(self.seat.group)) else {
             return;
         };
+        if self.told_job == Some(job.id) {
+            return;
+        }
         if let Some(wanted) = self.wants_mask
             && self.told_mask != wanted & job.version_mask
         {
@@ -196,16 +202,19 @@ impl MinerSession {
             hex::push_number(&mut self.output, self.told_mask);
             self.output.extend_from_slice(b"\"]}\n");
         }
-        if self.told_difficulty != job.difficulty {
+        // S19-class firmware misjudges shares when the difficulty changes without
+        // a clean job; and one that missed a clean job still has to drop its work.
+        let harder_or_easier = self.told_difficulty != job.difficulty;
+        let clean =
+            self.told_job.is_none() || self.seen_cleans != board.cleans() || harder_or_easier;
+        if harder_or_easier {
             self.told_difficulty = job.difficulty;
             self.output
                 .extend_from_slice(br#"{"id":null,"method":"mining.set_difficulty","params":["#);
             message::push_display(&mut self.output, job.difficulty);
             self.output.extend_from_slice(b"]}\n");
         }
-        // A miner that missed a clean job still has to drop what it has.
-        let clean = !self.has_job || self.seen_cleans != board.cleans();
-        self.has_job = true;
+        self.told_job = Some(job.id);
         self.seen_cleans = board.cleans();
         self.output.extend_from_slice(line);
         self.output
@@ -264,13 +273,21 @@ impl MinerSession {
             State::Fresh | State::Subscribed => State::Subscribed,
             State::Authorized | State::Working => State::Working,
         };
+        // Whoever subscribes starts afresh.
+        self.told_job = None;
+        self.told_difficulty = 0.0;
         self.show(board);
         Step::Done
     }
 
     fn authorize(&mut self, id: &str, message: &Message<'_>, board: &Board) -> Step {
         let params: Strings<'_, 2> = message.params().unwrap_or_default();
-        self.worker = worker_name(params.get(0).unwrap_or(""));
+        let name = worker_name(params.get(0).unwrap_or(""));
+        if !self.authorizes(&name) {
+            let text = "too many workers on one connection";
+            message::push_error(&mut self.output, id, code::UNAUTHORIZED, text);
+            return Step::Done;
+        }
         message::push_result(&mut self.output, id, "true");
         self.state = match self.state {
             State::Fresh | State::Authorized => State::Authorized,
@@ -278,6 +295,25 @@ impl MinerSession {
         };
         self.show(board);
         Step::Named
+    }
+
+    /// Take the name; several may be authorized on one connection.
+    fn authorizes(&mut self, name: &WorkerName) -> bool {
+        if !self.worker.is_empty() && !self.may_submit_as(name) {
+            let before = core::mem::take(&mut self.worker);
+            if let Err(before) = self.earlier.push(before) {
+                self.worker = before;
+                return false;
+            }
+        }
+        if self.worker.is_empty() {
+            self.worker.clone_from(name);
+        }
+        true
+    }
+
+    fn may_submit_as(&self, name: &WorkerName) -> bool {
+        self.worker == *name || self.earlier.contains(name)
     }
 
     /// BIP 310: every extension that was asked for is answered.
@@ -336,6 +372,10 @@ impl MinerSession {
                 return self.refuse(id, None, &Reject::new(code::UNAUTHORIZED, "unauthorized"));
             }
         }
+        if id.len() > MAX_ID {
+            let text = "the id is too long to keep";
+            return self.refuse(id, None, &Reject::new(code::OTHER, text));
+        }
         let params: Strings<'_, 6> = message.params().unwrap_or_default();
         let (job, claim) = match self.claim(&params, board) {
             Ok(found) => found,
@@ -352,15 +392,15 @@ impl MinerSession {
                 &Reject::new(code::DUPLICATE, "duplicate share"),
             );
         }
+        let worker = worker_name(params.get(0).unwrap_or(""));
         let Some(token) = self.remember(id, &job, now) else {
             let text = "too many shares are waiting for the pool";
             return self.refuse(id, Some(&job), &Reject::new(code::OTHER, text));
         };
         Step::Submit(Submit {
             token,
-            worker: self.worker.clone(),
-            version_bits: (job.version_mask != 0 && params.get(5).is_some())
-                .then_some(claim.version_bits),
+            worker,
+            version_bits: (job.version_mask != 0 && rolls(&params)).then_some(claim.version_bits),
             job,
             extranonce2: checked.extranonce2,
             ntime: claim.ntime,
@@ -370,7 +410,7 @@ impl MinerSession {
 
     fn claim(&self, params: &Strings<'_, 6>, board: &Board) -> Result<(Arc<Job>, Claim), Reject> {
         let malformed = |text| Reject::new(code::OTHER, text);
-        if worker_name(params.get(0).unwrap_or("")) != self.worker {
+        if !self.may_submit_as(&worker_name(params.get(0).unwrap_or(""))) {
             return Err(Reject::new(
                 code::UNAUTHORIZED,
                 "worker is not authorized here",
@@ -397,13 +437,19 @@ impl MinerSession {
                 ntime: word(3).ok_or_else(|| malformed("ntime is not 4 bytes of hex"))?,
                 nonce: word(4).ok_or_else(|| malformed("nonce is not 4 bytes of hex"))?,
                 version_bits: bits,
-                mask: self.wants_mask.unwrap_or(0),
+                // A miner that sends no bits hashed the job's version as it is.
+                mask: if rolls(params) {
+                    self.wants_mask.unwrap_or(0)
+                } else {
+                    0
+                },
             },
         ))
     }
 
     fn remember(&mut self, id: &str, job: &Job, now: Instant) -> Option<u32> {
         let token = self.next_token;
+        // Long ids were refused before.
         let id = String::try_from(id).ok()?;
         self.pending
             .push(Pending {
@@ -460,6 +506,11 @@ impl MinerSession {
             ..judged
         })
     }
+}
+
+/// Does the submit carry version bits?
+fn rolls(params: &Strings<'_, 6>) -> bool {
+    params.get(5).is_some_and(|bits| !bits.is_empty())
 }
 
 const fn outcome(reject: &Reject) -> Outcome {

@@ -205,23 +205,21 @@ impl<R> PoolSession<R> {
         match self.state {
             State::Subscribing | State::Authorizing => self.started + LOGIN_WITHIN,
             State::LoggedIn => {
-                let silent = self.last_line + SILENT_AFTER;
-                let Some(oldest) = self.oldest() else {
-                    return silent;
-                };
-                let share = if self.last_line < oldest {
-                    oldest + DEAF_AFTER
-                } else {
-                    oldest + FORGET_AFTER
-                };
-                silent.min(share)
+                let forget = self.sent().min().map(|sent| sent + FORGET_AFTER);
+                let deaf = self.unheard().map(|sent| sent + DEAF_AFTER);
+                (forget.into_iter().chain(deaf)).fold(self.last_line + SILENT_AFTER, Instant::min)
             }
             State::Failed => Instant::MAX,
         }
     }
 
-    fn oldest(&self) -> Option<Instant> {
-        self.flights.values().map(|flight| flight.sent).min()
+    fn sent(&self) -> impl Iterator<Item = Instant> {
+        self.flights.values().map(|flight| flight.sent)
+    }
+
+    /// The first share since the pool's last line.
+    fn unheard(&self) -> Option<Instant> {
+        self.sent().filter(|sent| *sent >= self.last_line).min()
     }
 
     pub fn tick(&mut self, now: Instant) {
@@ -236,11 +234,7 @@ impl<R> PoolSession<R> {
     }
 
     fn tick_shares(&mut self, now: Instant) {
-        // Unanswered means: not one line came since the oldest share was sent.
-        let deaf = self
-            .oldest()
-            .is_some_and(|sent| self.last_line < sent && now >= sent + DEAF_AFTER);
-        if deaf {
+        if self.unheard().is_some_and(|sent| now >= sent + DEAF_AFTER) {
             return self.fail(Failure::Deaf);
         }
         let overdue: Vec<u32> = self

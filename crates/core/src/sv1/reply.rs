@@ -54,7 +54,8 @@ fn coded(code: i64, text: &str) -> Reject {
         text
     };
     match u16::try_from(code) {
-        Ok(known @ code::OTHER..=code::NOT_SUBSCRIBED) => Reject::new(known, text),
+        // 20 says nothing that the words could not say better.
+        Ok(known @ code::STALE..=code::NOT_SUBSCRIBED) => Reject::new(known, text),
         Ok(_) | Err(_) => Reject::new(code_of(text), text),
     }
 }
@@ -71,9 +72,9 @@ fn code_of(text: &str) -> u16 {
         "high-hash",
     ]) {
         code::LOW_DIFFICULTY
-    } else if says(&["stale", "job", "expired"]) {
+    } else if says(&["stale", "job", "expired", "unknown-work"]) {
         code::STALE
-    } else if says(&["unauthor", "mismatch"]) {
+    } else if says(&["unauthor", "not authorized", "mismatch"]) {
         code::UNAUTHORIZED
     } else if says(&["not subscribed"]) {
         code::NOT_SUBSCRIBED
@@ -104,6 +105,10 @@ mod tests {
             ),
             (r#"{"result":false,"error":"Stale","id":618}"#, 21),
             (r#"{"result":false,"error":"Worker mismatch","id":1}"#, 24),
+            (
+                r#"{"result":null,"error":[20,"Worker mismatch",null],"id":1}"#,
+                24,
+            ),
             (
                 r#"{"error":{"code":22,"message":"duplicate share","data":null},"id":42}"#,
                 22,

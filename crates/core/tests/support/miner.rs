@@ -1,0 +1,172 @@
+//! A miner that really hashes. Like much firmware it starts every job that it
+//! does not know from the first extranonce2 and the first nonce.
+
+use super::hash::{JobText, difficulty, hex, word};
+use serde_json::Value;
+use smart_mining_core::share::Seat;
+use smart_mining_core::sv1::{Judged, MinerSession};
+use smart_mining_core::{Duration, Instant};
+
+/// What came back for one submit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    True,
+    Error(i64),
+}
+
+#[derive(Debug)]
+pub struct FakeMiner {
+    pub session: MinerSession,
+    pub user: String,
+    pub closed: Option<&'static str>,
+    pub judged: Vec<Judged>,
+    pub heard: Vec<String>,
+    pub extranonce1: String,
+    pub difficulty: f64,
+    pub mask: u32,
+    pub rolls: bool,
+    pub jobs: Vec<JobText>,
+    /// In the order in which they came.
+    pub answers: Vec<(Value, Answer)>,
+    pub submits: usize,
+    pub next_id: u64,
+    next_nonce: u32,
+}
+
+impl FakeMiner {
+    pub fn new(seat: Seat, user: &str, now: Instant) -> Self {
+        let until = now + Duration::from_secs(15);
+        Self {
+            session: MinerSession::new(seat, 7, until),
+            user: user.to_string(),
+            closed: None,
+            judged: Vec::new(),
+            heard: Vec::new(),
+            extranonce1: String::new(),
+            difficulty: 0.0,
+            mask: 0,
+            rolls: true,
+            jobs: Vec::new(),
+            answers: Vec::new(),
+            submits: 0,
+            next_id: 4,
+            next_nonce: 0,
+        }
+    }
+
+    /// One burst, like ESP-Miner.
+    pub fn greeting(&self) -> Vec<String> {
+        let configure = r#"{"id":1,"method":"mining.configure","params":[["version-rolling"],{"version-rolling.mask":"ffffffff"}]}"#;
+        let mut lines = Vec::new();
+        if self.rolls {
+            lines.push(configure.to_string());
+        }
+        lines.push(r#"{"id":2,"method":"mining.subscribe","params":["bitaxe/1"]}"#.to_string());
+        lines.push(format!(
+            r#"{{"id":3,"method":"mining.authorize","params":["{}","x"]}}"#,
+            self.user
+        ));
+        lines
+    }
+
+    pub fn hear(&mut self, line: &str) {
+        self.heard.push(line.to_string());
+        let message: Value = serde_json::from_str(line).expect("the appliance writes JSON");
+        let params = &message["params"];
+        match message["method"].as_str() {
+            Some("mining.set_difficulty") => {
+                self.difficulty = params[0].as_f64().expect("a number");
+            }
+            Some("mining.set_version_mask") => self.mask = word(params[0].as_str().expect("hex")),
+            Some("mining.notify") => self.take(JobText::of_notify(params)),
+            Some(other) => panic!("{other} is nothing a miner expects"),
+            None => self.take_answer(&message),
+        }
+    }
+
+    fn take(&mut self, job: JobText) {
+        if self.jobs.iter().any(|old| old.id == job.id) && !job.clean {
+            panic!("job id {} came twice", job.id);
+        }
+        if job.clean {
+            self.jobs.clear();
+        }
+        self.jobs.push(job);
+        self.next_nonce = 0;
+    }
+
+    fn take_answer(&mut self, message: &Value) {
+        let (id, result) = (&message["id"], &message["result"]);
+        match id.as_u64() {
+            Some(1) => {
+                let mask = result["version-rolling.mask"].as_str().expect("mask");
+                self.mask = word(mask);
+            }
+            Some(2) => {
+                self.extranonce1 = result[1].as_str().expect("extranonce1").to_string();
+                assert_eq!(result[2], 3, "extranonce2 size");
+            }
+            Some(3) => assert_eq!(result, true, "authorized"),
+            Some(_) | None => {
+                let answer = if result == true {
+                    assert!(message["error"].is_null(), "error is null on success");
+                    Answer::True
+                } else {
+                    Answer::Error(message["error"][0].as_i64().expect("a code"))
+                };
+                self.answers.push((id.clone(), answer));
+            }
+        }
+    }
+
+    /// Hash until the newest job has a share; the line that submits it.
+    pub fn find(&mut self) -> Option<(u64, String)> {
+        self.find_on(self.jobs.len().checked_sub(1)?)
+    }
+
+    pub fn find_on(&mut self, index: usize) -> Option<(u64, String)> {
+        let job = self.jobs.get(index)?;
+        let rolling = self.rolls && self.mask != 0;
+        for nonce in self.next_nonce.. {
+            let rolled = hex(&(nonce >> 16).to_be_bytes()[1..]);
+            let bits = if rolling { nonce << 13 & self.mask } else { 0 };
+            let version = if rolling {
+                word(&job.version) & !self.mask | bits
+            } else {
+                word(&job.version)
+            };
+            let extranonce = format!("{}{rolled}", self.extranonce1);
+            let header = job.header(&extranonce, version, word(&job.ntime), nonce);
+            if difficulty(&header) < self.difficulty {
+                continue;
+            }
+            self.next_nonce = nonce + 1;
+            let (id, ntime) = (self.next_id, &job.ntime);
+            let tail = if rolling {
+                format!(r#","{bits:08x}""#)
+            } else {
+                String::new()
+            };
+            let line = format!(
+                r#"{{"id":{id},"method":"mining.submit","params":["{}","{}","{rolled}","{ntime}","{nonce:08x}"{tail}]}}"#,
+                self.user, job.id
+            );
+            self.next_id += 1;
+            return Some((id, line));
+        }
+        None
+    }
+
+    pub fn answer(&self, id: u64) -> Option<&Answer> {
+        let found = self
+            .answers
+            .iter()
+            .find(|(got, _)| got.as_u64() == Some(id));
+        found.map(|(_, answer)| answer)
+    }
+
+    pub fn accepted(&self) -> usize {
+        let good = |(_, answer): &&(Value, Answer)| *answer == Answer::True;
+        self.answers.iter().filter(good).count()
+    }
+}

@@ -1,0 +1,245 @@
+//! A pool in memory: answers like one, judges every share by itself, keeps books.
+
+use super::hash::{JobText, difficulty, hex, sha256, word};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Up,
+    /// Nobody listens on the port.
+    Refusing,
+    /// Packets vanish, both ways.
+    BlackHole,
+    /// Speaks, but never answers a submit.
+    Mute,
+}
+
+/// What the pool makes of a second name on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Names {
+    Any,
+    Refused,
+    Unanswered,
+    /// Says yes, and then "Worker mismatch" to its shares.
+    Mismatch,
+}
+
+#[derive(Debug, Default)]
+pub struct Connection {
+    pub extranonce1: String,
+    pub login: Option<String>,
+    pub names: BTreeSet<String>,
+    pub mask: u32,
+    /// The lines that came in.
+    pub heard: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct FakePool {
+    pub name: String,
+    pub mode: Mode,
+    pub names: Names,
+    pub size: usize,
+    pub difficulty: f64,
+    /// Version bits on offer; `None`: does not know `mining.configure`.
+    pub mask: Option<u32>,
+    /// Sends difficulty and job right after subscribe, before authorize.
+    pub early_job: bool,
+    pub sends_jobs: bool,
+    pub jobs: Vec<JobText>,
+    made: u32,
+    connected: u32,
+    pub connections: BTreeMap<u32, Connection>,
+    seen: BTreeSet<Vec<u8>>,
+    pub accepted: u64,
+    /// Accepted shares by the name they came under.
+    pub paid: BTreeMap<String, u64>,
+    /// Refused shares by code.
+    pub refused: BTreeMap<u16, u64>,
+}
+
+impl FakePool {
+    pub fn new(name: &str) -> Self {
+        let mut pool = Self {
+            name: name.to_string(),
+            mode: Mode::Up,
+            names: Names::Any,
+            size: 8,
+            difficulty: super::EASY,
+            mask: Some(0x1fff_e000),
+            early_job: false,
+            sends_jobs: true,
+            jobs: Vec::new(),
+            made: 0,
+            connected: 0,
+            connections: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            accepted: 0,
+            paid: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        };
+        pool.make_job(true);
+        pool
+    }
+
+    /// The next job; the coinbase's length differs from the last one's.
+    pub fn make_job(&mut self, clean: bool) -> JobText {
+        self.made += 1;
+        let filler = |what: &str| {
+            hex(&sha256(
+                format!("{}{what}{}", self.name, self.made).as_bytes(),
+            ))
+        };
+        let job = JobText {
+            id: format!("{}-{}", self.name, self.made),
+            prev_hash: filler("previous"),
+            coinbase1: format!(
+                "01000000{}",
+                filler("one").repeat(1 + self.made as usize % 3)
+            ),
+            coinbase2: filler("two"),
+            branches: (0..self.made % 4).map(|n| filler(&n.to_string())).collect(),
+            version: "20000000".into(),
+            nbits: "1703a30c".into(),
+            ntime: format!("{:08x}", 0x6700_0000 + self.made * 30),
+            clean,
+        };
+        if clean {
+            self.jobs.clear();
+        }
+        self.jobs.push(job.clone());
+        job
+    }
+
+    pub fn connect(&mut self, link: u32) {
+        self.connected += 1;
+        let connection = Connection {
+            extranonce1: hex(&sha256(format!("{}{}", self.name, self.connected).as_bytes())[..4]),
+            ..Connection::default()
+        };
+        self.connections.insert(link, connection);
+    }
+
+    fn greeting(&self) -> Vec<String> {
+        let mut lines = vec![set_difficulty(self.difficulty)];
+        lines.extend(
+            self.jobs
+                .last()
+                .filter(|_| self.sends_jobs)
+                .map(JobText::notify),
+        );
+        lines
+    }
+
+    /// One line from the appliance; the lines that go back.
+    pub fn line(&mut self, link: u32, line: &str) -> Vec<String> {
+        let message: Value = serde_json::from_str(line).expect("the appliance writes JSON");
+        let Some(connection) = self.connections.get_mut(&link) else {
+            return Vec::new();
+        };
+        connection.heard.push(line.to_string());
+        let id = &message["id"];
+        let params = &message["params"];
+        let ok =
+            |result: Value| vec![json!({"id": id, "result": result, "error": null}).to_string()];
+        match message["method"].as_str() {
+            Some("mining.configure") => match self.mask {
+                Some(mask) => {
+                    let wanted = word(params[1]["version-rolling.mask"].as_str().expect("mask"));
+                    connection.mask = mask & wanted;
+                    let mask = format!("{:08x}", connection.mask);
+                    ok(json!({"version-rolling": true, "version-rolling.mask": mask}))
+                }
+                None => refusal(id, -3, "Method not found"),
+            },
+            Some("mining.subscribe") => {
+                let mut lines = ok(json!([
+                    [["mining.notify", "5e55"]],
+                    connection.extranonce1,
+                    self.size
+                ]));
+                if self.early_job {
+                    lines.extend(self.greeting());
+                }
+                lines
+            }
+            Some("mining.authorize") => {
+                let name = params[0].as_str().expect("a name").to_string();
+                if connection.login.is_none() {
+                    connection.login = Some(name.clone());
+                    connection.names.insert(name);
+                    let mut lines = ok(json!(true));
+                    if !self.early_job {
+                        lines.extend(self.greeting());
+                    }
+                    return lines;
+                }
+                match self.names {
+                    Names::Any => {
+                        connection.names.insert(name);
+                        ok(json!(true))
+                    }
+                    Names::Mismatch => ok(json!(true)),
+                    Names::Refused => refusal(id, 24, "Unauthorized worker"),
+                    Names::Unanswered => Vec::new(),
+                }
+            }
+            Some("mining.extranonce.subscribe") => ok(json!(true)),
+            Some("mining.submit") if self.mode == Mode::Mute => Vec::new(),
+            Some("mining.submit") => match self.judge(link, params) {
+                Ok(()) => vec![format!(r#"{{"id":{id},"result":true,"error":null}}"#)],
+                Err((code, text)) => {
+                    *self.refused.entry(code).or_default() += 1;
+                    refusal(id, i64::from(code), text)
+                }
+            },
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    fn judge(&mut self, link: u32, params: &Value) -> Result<(), (u16, &'static str)> {
+        let connection = &self.connections[&link];
+        let text = |index: usize| params[index].as_str().expect("submit holds text");
+        if !connection.names.contains(text(0)) {
+            return Err((24, "Worker mismatch"));
+        }
+        let Some(job) = self.jobs.iter().find(|job| job.id == text(1)) else {
+            return Err((21, "Job not found"));
+        };
+        assert_eq!(
+            text(2).len(),
+            2 * self.size,
+            "extranonce2 has the pool's size"
+        );
+        let bits = params.get(5).map_or(0, |_| word(text(5)));
+        assert_eq!(bits & !connection.mask, 0, "version bits outside the mask");
+        let version = match params.get(5) {
+            Some(_) => word(&job.version) & !connection.mask | bits,
+            None => word(&job.version),
+        };
+        let ntime = word(text(3));
+        if ntime < word(&job.ntime) || ntime > word(&job.ntime) + 7000 {
+            return Err((20, "Invalid ntime"));
+        }
+        let extranonce = format!("{}{}", connection.extranonce1, text(2));
+        let header = job.header(&extranonce, version, ntime, word(text(4)));
+        if difficulty(&header) < self.difficulty * 0.999_999_999 {
+            return Err((23, "Above target"));
+        }
+        if !self.seen.insert(header) {
+            return Err((22, "Duplicate"));
+        }
+        self.accepted += 1;
+        *self.paid.entry(text(0).to_string()).or_default() += 1;
+        Ok(())
+    }
+}
+
+pub fn set_difficulty(difficulty: f64) -> String {
+    json!({"params": [difficulty], "id": null, "method": "mining.set_difficulty"}).to_string()
+}
+
+fn refusal(id: &Value, code: i64, text: &str) -> Vec<String> {
+    vec![json!({"id": id, "result": null, "error": [code, text, null]}).to_string()]
+}
