@@ -4,16 +4,16 @@
 //! (a run by hand, a test) every call does nothing. A message that cannot be
 //! sent is no reason to stop mining: systemd acts on what it does not hear.
 
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, sendto, socket};
 use std::ffi::{OsStr, OsString};
-use std::os::linux::net::SocketAddrExt;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 /// The line to systemd, if there is one.
 #[derive(Debug)]
 pub struct Notifier {
-    line: Option<(UnixDatagram, SocketAddr)>,
+    line: Option<(OwnedFd, UnixAddr)>,
     watchdog: Option<Duration>,
 }
 
@@ -41,9 +41,9 @@ impl Notifier {
     pub fn new(environment: &Environment) -> Self {
         let address = environment.socket.as_deref().and_then(address);
         let line = address.and_then(|address| {
-            let socket = UnixDatagram::unbound().ok()?;
             // A systemd that does not listen must not hold the appliance up.
-            socket.set_nonblocking(true).ok()?;
+            let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+            let socket = socket(AddressFamily::Unix, SockType::Datagram, flags, None).ok()?;
             Some((socket, address))
         });
         Self {
@@ -84,18 +84,23 @@ impl Notifier {
 
     fn send(&self, message: &str) {
         if let Some((socket, address)) = &self.line
-            && let Err(error) = socket.send_to_addr(message.as_bytes(), address)
+            && let Err(error) = sendto(
+                socket.as_raw_fd(),
+                message.as_bytes(),
+                address,
+                MsgFlags::MSG_NOSIGNAL,
+            )
         {
             log::debug!("systemd was not reached: {error}");
         }
     }
 }
 
-fn address(socket: &OsStr) -> Option<SocketAddr> {
+fn address(socket: &OsStr) -> Option<UnixAddr> {
     let bytes = socket.as_bytes();
     match bytes.first()? {
-        b'@' => SocketAddr::from_abstract_name(&bytes[1..]).ok(),
-        b'/' => SocketAddr::from_pathname(socket).ok(),
+        b'@' => UnixAddr::new_abstract(&bytes[1..]).ok(),
+        b'/' => UnixAddr::new(socket).ok(),
         _ => None,
     }
 }
@@ -112,6 +117,8 @@ fn watchdog(environment: &Environment) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
 
     fn environment(socket: impl Into<OsString>) -> Environment {
         Environment {

@@ -28,8 +28,10 @@ use tokio::sync::watch;
 
 /// How often the books are handed to the store.
 const BOOKS: Duration = Duration::from_secs(5);
-/// Every watched loop beats at least every 2 s.
+/// How often the signs of life are looked at, unless the watchdog wants it sooner.
 const PULSE: Duration = Duration::from_secs(5);
+/// Every watched loop beats at least every 2 s: asking faster would accuse them.
+const BEATS: Duration = Duration::from_secs(3);
 
 /// Run the appliance until it is told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
@@ -104,7 +106,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let outcome = watch_over(&around, &mut pulses, &mut tasks).await;
     events.record("stopped", &config.farm.name, "the appliance stops");
     around.ledger.write_to(&store);
-    store.flush()?;
+    // Writes what is pending; the file is whole without its WAL afterwards.
+    store.close()?;
     outcome
 }
 
@@ -168,7 +171,11 @@ async fn watch_over(
         around.rules.farm.as_str(),
         format!("version {}", env!("CARGO_PKG_VERSION")),
     );
-    let mut look = tokio::time::interval(PULSE);
+    let fed_within = notifier
+        .watchdog_interval()
+        .map_or(PULSE, |interval| interval / 2);
+    let period = PULSE.min(fed_within).max(BEATS);
+    let mut look = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
     let mut books = tokio::time::interval(BOOKS);
     let mut store_progress = None;
     loop {

@@ -25,6 +25,8 @@ pub struct Farm {
     pub scrypt: SocketAddr,
     pub status: SocketAddr,
     pub extra: String,
+    /// More keys of the sha256d listener.
+    listener: String,
 }
 
 impl Farm {
@@ -35,6 +37,7 @@ impl Farm {
             scrypt: free_address(),
             status: free_address(),
             extra: String::new(),
+            listener: String::new(),
         }
     }
 
@@ -59,7 +62,7 @@ impl Farm {
 
     pub fn write(&self) -> PathBuf {
         let path = self.folder.path().join("farm.toml");
-        let scrypt = if self.extra.contains("scrypt") || self.extra.contains("[central]") {
+        let scrypt = if self.extra.contains("scrypt") {
             format!(
                 "[[listener]]\nalgorithm = \"scrypt\"\nbind = \"{}\"\n",
                 self.scrypt
@@ -69,12 +72,18 @@ impl Farm {
         };
         let text = format!(
             "[farm]\nname = \"barn\"\n[store]\npath = \"farm.sqlite\"\n\
-             [[listener]]\nalgorithm = \"sha256d\"\nbind = \"{}\"\nhandshake_seconds = 5\n{scrypt}\
+             [[listener]]\nalgorithm = \"sha256d\"\nbind = \"{}\"\nhandshake_seconds = 5\n{}\n{scrypt}\
              [status]\nbind = \"{}\"\n{}",
-            self.sha256d, self.status, self.extra
+            self.sha256d, self.listener, self.status, self.extra
         );
         std::fs::write(&path, text).expect("the folder can be written");
         path
+    }
+
+    /// Start with more keys for the listener.
+    pub fn start_with(mut self, listener: &str) -> Appliance {
+        self.listener = listener.to_owned();
+        self.start()
     }
 
     pub fn start(self) -> Appliance {
