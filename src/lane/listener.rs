@@ -1,7 +1,7 @@
 //! The Stratum port of one algorithm: who may come in, and who sits where.
 
 use super::Published;
-use super::miner::MinerTask;
+use super::miner::{Ended, MinerTask};
 use super::socket;
 use crate::clock::Clock;
 use crate::config::{Listener, Network};
@@ -9,7 +9,7 @@ use crate::events::Events;
 use crate::journal::RateLimit;
 use crate::ledger::Ledger;
 use crate::pulse::Pulse;
-use crate::registry::Registry;
+use crate::registry::{Miner, Registry};
 use smart_mining_core::Duration;
 use smart_mining_core::share::{Seat, Seats};
 use smart_mining_core::sv1::MinerSession;
@@ -23,6 +23,8 @@ use tokio::sync::watch;
 const USER_TIMEOUT_MS: u32 = 60_000;
 /// The loop shows that it lives at least this often.
 const HEARTBEAT: std::time::Duration = std::time::Duration::from_secs(2);
+/// Strangers make one line in this time, however many they are.
+const A_MINUTE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// A port that is open, before anything is served on it.
 #[derive(Debug)]
@@ -72,6 +74,7 @@ struct Guest {
     seat: Seat,
     registry: Arc<Registry>,
     key: u64,
+    miner: Arc<Miner>,
 }
 
 impl Drop for Guest {
@@ -89,7 +92,8 @@ impl Door {
     pub(super) async fn run(self) {
         let capacity = self.bound.config.max_miners;
         let seats = Arc::new(Mutex::new(Seats::new(capacity)));
-        let mut turned_away = RateLimit::new(std::time::Duration::from_secs(60));
+        let mut turned_away = RateLimit::new(A_MINUTE);
+        let junk = Arc::new(Mutex::new(RateLimit::new(A_MINUTE)));
         let mut session_id = 0_u32;
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
@@ -141,7 +145,19 @@ impl Door {
                 grown
             });
             session_id = session_id.wrapping_add(1);
-            self.welcome(stream, address, seat, seats.clone(), session_id);
+            let guest = self.guest(&seats, seat, address);
+            self.welcome(stream, address, guest, session_id, junk.clone());
+        }
+    }
+
+    fn guest(&self, seats: &Arc<Mutex<Seats>>, seat: Seat, address: SocketAddr) -> Guest {
+        let (key, miner) = self.registry.join(self.bound.config.algorithm, address);
+        Guest {
+            seats: seats.clone(),
+            seat,
+            registry: self.registry.clone(),
+            key,
+            miner,
         }
     }
 
@@ -149,34 +165,30 @@ impl Door {
         &self,
         stream: TcpStream,
         address: SocketAddr,
-        seat: Seat,
-        seats: Arc<Mutex<Seats>>,
+        guest: Guest,
         session_id: u32,
+        junk: Arc<Mutex<RateLimit>>,
     ) {
         socket::prepare(&stream, USER_TIMEOUT_MS);
         let algorithm = self.bound.config.algorithm;
-        let (key, miner) = self.registry.join(algorithm, address);
-        let guest = Guest {
-            seats,
-            seat,
-            registry: self.registry.clone(),
-            key,
-        };
-        let handshake = Duration::from_millis(
-            u64::try_from(self.bound.config.handshake.as_millis()).unwrap_or(u64::MAX / 4096),
-        );
+        let handshake = Duration::from_secs(self.bound.config.handshake.as_secs());
         let task = MinerTask {
             algorithm,
             stream,
-            session: MinerSession::new(seat, session_id, self.clock.now() + handshake),
+            session: MinerSession::new(guest.seat, session_id, self.clock.now() + handshake),
             published: self.published.clone(),
-            miner,
+            miner: guest.miner.clone(),
             ledger: self.ledger.clone(),
             clock: self.clock,
         };
+        let events = self.events.clone();
         tokio::spawn(async move {
-            let ended = task.run().await;
-            log::debug!(MINER:% = address, ALGORITHM:% = algorithm; "{address}: {ended}");
+            match task.run().await {
+                Ended::Gone(why) => {
+                    log::debug!(MINER:% = address, ALGORITHM:% = algorithm; "{address}: {why}");
+                }
+                Ended::Junk(why) => tell_junk(&junk, &events, address, &why),
+            }
             drop(guest);
         });
     }
@@ -186,16 +198,23 @@ impl Door {
         self.registry.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(suppressed) = limit.allow(std::time::Instant::now()) {
             let whom = address.map_or_else(|| "?".to_owned(), |address| address.ip().to_string());
-            let more = if suppressed > 0 {
-                format!(" ({suppressed} more since the last line)")
-            } else {
-                String::new()
-            };
-            self.events.record(
-                "miner-refused",
-                &whom,
-                format!("connection refused: {why}{more}"),
-            );
+            let text = format!("connection refused: {why}{}", and_more(suppressed));
+            self.events.record("miner-refused", &whom, text);
         }
+    }
+}
+
+fn tell_junk(limit: &Mutex<RateLimit>, events: &Events, address: SocketAddr, why: &str) {
+    let mut limit = limit.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(suppressed) = limit.allow(std::time::Instant::now()) {
+        let text = format!("connection closed: {why}{}", and_more(suppressed));
+        events.record("not-a-miner", &address.ip().to_string(), text);
+    }
+}
+
+fn and_more(suppressed: u64) -> String {
+    match suppressed {
+        0 => String::new(),
+        more => format!(" ({more} more since the last line)"),
     }
 }

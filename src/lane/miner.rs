@@ -28,7 +28,17 @@ pub(super) struct MinerTask {
 }
 
 /// Why a connection ended, for the log.
-pub(super) type Ended = String;
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// What connections do.
+    Gone(String),
+    /// What no miner does: a scanner, a browser, a mistaken port.
+    Junk(String),
+}
+
+fn gone(text: impl Into<String>) -> Ended {
+    Ended::Gone(text.into())
+}
 
 impl MinerTask {
     pub(super) async fn run(mut self) -> Ended {
@@ -44,9 +54,9 @@ impl MinerTask {
             tokio::select! {
                 read = self.stream.read(&mut buffer) => {
                     let read = match read {
-                        Ok(0) => return "the miner closed the connection".to_owned(),
+                        Ok(0) => return gone("the miner closed the connection"),
                         Ok(length) => &buffer[..length],
-                        Err(error) => return format!("connection lost: {error}"),
+                        Err(error) => return gone(format!("connection lost: {error}")),
                     };
                     if let Err(ended) = self.take_lines(&mut lines, read, &reply) {
                         let _ = self.flush().await;
@@ -55,7 +65,7 @@ impl MinerTask {
                 }
                 changed = self.published.changed() => {
                     if changed.is_err() {
-                        return "the appliance stops".to_owned();
+                        return gone("the appliance stops");
                     }
                     let board = self.published.borrow_and_update().board.clone();
                     self.session.show(&board);
@@ -90,7 +100,7 @@ impl MinerTask {
             ended = self.take_line(line, reply, now).err();
             ended.is_none()
         })
-        .map_err(|too_long| too_long.to_string())?;
+        .map_err(|too_long| Ended::Junk(too_long.to_string()))?;
         ended.map_or(Ok(()), Err)
     }
 
@@ -108,7 +118,7 @@ impl MinerTask {
                 .named(self.session.worker(), self.session.agent()),
             Step::Submit(submit) => self.deliver(submit, reply),
             Step::Judged(judged) => self.count(Some(judged)),
-            Step::Close(why) => return Err(why.to_owned()),
+            Step::Close(why) => return Err(Ended::Junk(why.to_owned())),
         }
         Ok(())
     }
@@ -137,7 +147,7 @@ impl MinerTask {
         loop {
             match self.session.tick(self.clock.now()) {
                 Step::Judged(judged) => self.count(Some(judged)),
-                Step::Close(why) => return Err(why.to_owned()),
+                Step::Close(why) => return Err(Ended::Junk(why.to_owned())),
                 Step::Done | Step::Named | Step::Submit(_) => return Ok(()),
             }
         }
@@ -181,8 +191,8 @@ impl MinerTask {
         output.clear();
         match written {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(format!("connection lost: {error}")),
-            Err(_) => Err("the miner reads nothing".to_owned()),
+            Ok(Err(error)) => Err(gone(format!("connection lost: {error}"))),
+            Err(_) => Err(gone("the miner reads nothing")),
         }
     }
 }
