@@ -21,5 +21,6 @@ pub mod import;
 pub mod keyfile;
 pub mod migrations;
 pub mod publish;
+pub mod source;
 #[cfg(feature = "test-support")]
 pub mod testing;
