@@ -1,0 +1,204 @@
+//! What holds whatever happens, in whatever order.
+
+mod support;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use smart_mining_core::lane::MAX_LINKS;
+use smart_mining_core::share::MAX_JOBS;
+use support::{EASY, Mode, World, ms, secs};
+
+const POOLS: [&str; 5] = ["a", "b", "c", "d", "e"];
+const COINS: [&str; 2] = ["BTC", "BCH"];
+
+#[derive(Clone, Debug)]
+enum Happening {
+    Run(u64),
+    Notify(usize, bool),
+    Retarget(usize, u8),
+    Mode(usize, Mode),
+    Cut(usize),
+    /// Which pools are ranked, and by what.
+    Rank(Vec<(usize, u8)>),
+    Arrive,
+    Mine(usize),
+    MineOld(usize, usize),
+    Subscribe(usize),
+    Authorize(usize, u8),
+    Groups(usize),
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    prop_oneof![
+        2 => Just(Mode::Up),
+        1 => Just(Mode::Refusing),
+        1 => Just(Mode::BlackHole),
+        1 => Just(Mode::Mute),
+    ]
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let pool = || 0..POOLS.len();
+    prop_oneof![
+        6 => prop_oneof![Just(1), Just(30), Just(500), Just(3_000), Just(40_000), Just(400_000)].prop_map(Happening::Run),
+        4 => (pool(), any::<bool>()).prop_map(|(pool, clean)| Happening::Notify(pool, clean)),
+        1 => (pool(), 0u8..3).prop_map(|(pool, step)| Happening::Retarget(pool, step)),
+        2 => (pool(), mode()).prop_map(|(pool, mode)| Happening::Mode(pool, mode)),
+        1 => pool().prop_map(Happening::Cut),
+        2 => vec((pool(), any::<u8>()), 0..6).prop_map(Happening::Rank),
+        2 => Just(Happening::Arrive),
+        8 => any::<usize>().prop_map(Happening::Mine),
+        2 => (any::<usize>(), any::<usize>()).prop_map(|(miner, job)| Happening::MineOld(miner, job)),
+        1 => any::<usize>().prop_map(Happening::Subscribe),
+        1 => (any::<usize>(), any::<u8>()).prop_map(|(miner, name)| Happening::Authorize(miner, name)),
+        1 => (1usize..300).prop_map(Happening::Groups),
+    ]
+}
+
+struct Farm {
+    world: World,
+    sequence: u64,
+    ranked: Vec<String>,
+}
+
+impl Farm {
+    fn new() -> Self {
+        let mut world = World::new(&POOLS);
+        // Every kind of pool: sizes, without rolling, early jobs, other masks.
+        for (name, size) in POOLS.into_iter().zip([8, 4, 5, 16, 8]) {
+            world.pool(name).size = size;
+        }
+        world.pool("b").mask = None;
+        world.pool("c").mask = Some(0x00ff_e000);
+        world.pool("d").early_job = true;
+        world.pool("e").names = support::Names::Mismatch;
+        Self {
+            world,
+            sequence: 0,
+            ranked: Vec::new(),
+        }
+    }
+
+    fn happen(&mut self, happening: &Happening) {
+        let world = &mut self.world;
+        let miners = world.miners.len();
+        let some_miner = |number: usize| (miners > 0).then(|| number % miners);
+        match *happening {
+            Happening::Run(millis) => world.run(ms(millis)),
+            Happening::Notify(pool, clean) => drop(world.notify(POOLS[pool], clean)),
+            Happening::Retarget(pool, step) => {
+                world.retarget(POOLS[pool], EASY / f64::from(1 << step));
+            }
+            Happening::Mode(pool, mode) => world.set_mode(POOLS[pool], mode),
+            Happening::Cut(pool) => world.cut(POOLS[pool]),
+            Happening::Rank(ref ranking) => self.rank(ranking),
+            Happening::Arrive if miners < 8 => {
+                world.miner(&format!("acc.rig{miners}"));
+            }
+            Happening::Arrive => {}
+            Happening::Mine(number) => {
+                if let Some(miner) = some_miner(number) {
+                    world.mine(miner);
+                }
+            }
+            Happening::MineOld(number, job) => {
+                if let Some(miner) = some_miner(number) {
+                    let jobs = world.miners[miner].jobs.len().max(1);
+                    if let Some((_, line)) = world.miners[miner].find_on(job % jobs) {
+                        world.send(miner, &line);
+                    }
+                }
+            }
+            Happening::Subscribe(number) => {
+                if let Some(miner) = some_miner(number) {
+                    world.send(miner, r#"{"id":2,"method":"mining.subscribe","params":[]}"#);
+                }
+            }
+            Happening::Authorize(number, name) => {
+                if let Some(miner) = some_miner(number) {
+                    let name = name % 3;
+                    let line = format!(
+                        r#"{{"id":3,"method":"mining.authorize","params":["acc.other{name}"]}}"#
+                    );
+                    world.send(miner, &line);
+                }
+            }
+            Happening::Groups(groups) => {
+                world.lane.set_groups(groups, world.now);
+                world.run(ms(0));
+            }
+        }
+    }
+
+    fn rank(&mut self, ranking: &[(usize, u8)]) {
+        let mut list: Vec<_> = ranking
+            .iter()
+            .map(|(pool, score)| {
+                // Some are the farm's own.
+                let score = (*score >= 40).then(|| f64::from(*score));
+                support::candidate(POOLS[*pool], COINS[pool % 2], score)
+            })
+            .collect();
+        list.sort_by(|a, b| a.pool.cmp(&b.pool));
+        list.dedup_by(|a, b| a.pool == b.pool);
+        list.sort_by(|a, b| b.score.partial_cmp(&a.score).expect("numbers"));
+        self.ranked = list
+            .iter()
+            .map(|candidate| candidate.pool.clone())
+            .collect();
+        self.sequence += 1;
+        self.world.candidates(list, self.sequence);
+    }
+
+    fn check(&self) {
+        let world = &self.world;
+        if let Some(route) = world.route() {
+            assert!(
+                self.ranked.iter().any(|pool| pool == route),
+                "{route} is no candidate"
+            );
+            let view = world.lane.view();
+            let row = view
+                .iter()
+                .find(|row| row.choice.pool == route)
+                .expect("listed");
+            assert!(row.ready, "{route} is the route and not ready");
+        } else {
+            assert!(world.board.current().is_none(), "work without a route");
+        }
+        assert!(world.board.len() <= MAX_JOBS);
+        let connected = world.lane.view().iter().filter(|row| row.ready).count();
+        assert!(connected <= MAX_LINKS, "{connected} pools are held ready");
+        // Six at work, and those that are let go within 10 s.
+        assert!(world.live_links().len() <= 4 * MAX_LINKS + 20);
+        let paid: u64 = world.pools.values().map(|pool| pool.accepted).sum();
+        let told: usize = world.miners.iter().map(support::FakeMiner::accepted).sum();
+        assert!(told as u64 <= paid, "{told} accepts told, {paid} given");
+        for miner in &world.miners {
+            assert_eq!(miner.closed, None, "a working miner is never let go");
+            assert!(miner.answers.len() <= miner.submits);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Also: no panic, no machine that spins, job ids only grow (the virtual
+    /// wire and the fake miners see to that).
+    #[test]
+    fn a_farm_stays_honest_and_bounded(happenings in vec(happening(), 1..150)) {
+        let mut farm = Farm::new();
+        farm.rank(&[(0, 200), (1, 190), (2, 180), (3, 170), (4, 20)]);
+        for happening in &happenings {
+            farm.happen(happening);
+            farm.check();
+        }
+        farm.world.run(secs(60));
+        farm.check();
+        for miner in &farm.world.miners {
+            prop_assert_eq!(miner.answers.len(), miner.submits, "every submit has one answer");
+            prop_assert_eq!(miner.judged.len(), miner.submits, "and is counted once");
+        }
+    }
+}
