@@ -34,6 +34,18 @@ impl Events {
     }
 
     pub fn record(&self, code: &'static str, subject: &str, text: impl Into<String>) {
+        let event = self.tell(code, subject, text);
+        // A full queue is counted by the store itself.
+        self.store.record(Record::Event {
+            at: event.at,
+            code: event.code,
+            subject: event.subject,
+            text: event.text,
+        });
+    }
+
+    /// For the log and the page alone: the store has its row already.
+    pub fn tell(&self, code: &'static str, subject: &str, text: impl Into<String>) -> Event {
         let event = Event {
             at: unix_now(),
             code,
@@ -41,18 +53,12 @@ impl Events {
             text: text.into(),
         };
         log::info!(EVENT = code, SUBJECT = subject; "{subject}: {}", event.text);
-        // A full queue is counted by the store itself.
-        self.store.record(Record::Event {
-            at: event.at,
-            code: event.code,
-            subject: event.subject.clone(),
-            text: event.text.clone(),
-        });
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         if recent.len() == KEPT {
             recent.pop_front();
         }
-        recent.push_back(event);
+        recent.push_back(event.clone());
+        event
     }
 
     /// Newest first.

@@ -31,6 +31,7 @@ pub fn farm_rules(config: &Config) -> FarmRules {
             per_worker: pool.workers == Workers::Each,
             extensions: pool.extensions,
         },
+        fee: pool.fee,
     });
     FarmRules {
         farm: farm.clone(),

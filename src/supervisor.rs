@@ -96,6 +96,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     });
     let address = page.local_addr()?;
     events.record("listening", &address.to_string(), "status page");
+    let page_views = views.clone();
     tasks.push(tokio::spawn(status::serve(page, views, access)));
     if let Some(sync) = sync {
         std::thread::Builder::new()
@@ -103,7 +104,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             .spawn(move || sync.run())
             .context("cannot start the sync thread")?;
     }
-    let outcome = watch_over(&around, &mut pulses, &mut tasks).await;
+    let outcome = watch_over(&around, &page_views, &mut pulses, &mut tasks).await;
     events.record("stopped", &config.farm.name, "the appliance stops");
     around.ledger.write_to(&store);
     // Writes what is pending; the file is whole without its WAL afterwards.
@@ -113,13 +114,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
 
 fn tell_recovery(events: &Events, opened: &Opened) {
     if let Some(recovered) = &opened.recovered {
-        // The store itself wrote the event row; the log and the page need it too.
         let text = format!(
             "{}; moved to {}",
             recovered.reason,
             recovered.moved_to.display()
         );
-        events.record("store-recovered", "store", text);
+        events.tell("store-recovered", "store", text);
     }
 }
 
@@ -157,6 +157,7 @@ fn central(
 /// Feed the watchdog, keep the books, and wait for the signal to stop.
 async fn watch_over(
     around: &Surroundings,
+    views: &Views,
     pulses: &mut Pulses,
     tasks: &mut [tokio::task::JoinHandle<()>],
 ) -> anyhow::Result<()> {
@@ -189,6 +190,7 @@ async fn watch_over(
                 if store_progress.replace(progress) == Some(progress) {
                     silent.push("store".to_owned());
                 }
+                notifier.status(&views.line());
                 if silent.is_empty() {
                     notifier.watchdog();
                 } else {

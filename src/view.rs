@@ -160,6 +160,21 @@ impl Views {
         }
     }
 
+    /// One line for `systemctl status`.
+    pub fn line(&self) -> String {
+        let status = self.status();
+        let routes: Vec<String> = status
+            .algorithms
+            .iter()
+            .map(|lane| {
+                let pool = lane.route.as_ref().map_or("no pool", |route| &route.pool);
+                format!("{} on {pool}", lane.algorithm)
+            })
+            .collect();
+        let (state, miners) = (status.state, status.miners.now);
+        format!("{state}; {miners} miners; {}", routes.join(", "))
+    }
+
     pub fn miners(&self) -> Vec<MinerView> {
         self.registry.view()
     }

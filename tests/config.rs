@@ -476,7 +476,7 @@ fn the_example_file_is_valid() {
     );
     assert_eq!(
         (ltc.workers, ltc.extensions, ltc.fee),
-        (Workers::Login, false, 0.01)
+        (Workers::Login, false, Some(0.01))
     );
 }
 
@@ -566,7 +566,7 @@ fn every_section_arrives() {
     assert_eq!(pool.password.expose(), "hunter3");
     assert_eq!(
         (pool.workers, pool.extensions, pool.fee),
-        (Workers::Each, true, 0.0)
+        (Workers::Each, true, None)
     );
     assert_eq!(config.access.len(), 2);
     assert_eq!(config.status.bind.to_string(), "127.0.0.1:8080");

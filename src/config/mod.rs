@@ -105,8 +105,8 @@ pub struct StaticPool {
     /// Its own, or that of the account for this pool or coin.
     pub user: UserTemplate,
     pub password: Secret,
-    /// A fraction: 0.01 is 1 %.
-    pub fee: f64,
+    /// A fraction, 0.01 is 1 %: what was agreed with the pool, if it is not what central says.
+    pub fee: Option<f64>,
     /// How the appliance names itself to this pool, if not as usual.
     pub agent: Option<String>,
     pub workers: Workers,

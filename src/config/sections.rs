@@ -56,7 +56,7 @@ pub(super) struct PoolDraft {
     /// The inner `None`: not written, so an account must say it.
     pub user: Option<Option<UserTemplate>>,
     password: Option<Option<Secret>>,
-    fee: Option<f64>,
+    fee: Option<Option<f64>>,
     agent: Option<Option<String>>,
     workers: Option<Workers>,
     extensions: Option<bool>,
@@ -202,7 +202,7 @@ fn pool(mut section: Reader<'_>) -> PoolDraft {
         ),
         user: section.take("user", values::user).optional(),
         password: section.take("password", values::password).optional(),
-        fee: section.take("fee", values::fraction).or(0.0),
+        fee: section.take("fee", values::fraction).optional(),
         agent: section.take("agent", values::agent).optional(),
         workers: section
             .take("workers", |value| values::choice(value, &words))

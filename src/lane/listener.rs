@@ -1,7 +1,7 @@
 //! The Stratum port of one algorithm: who may come in, and who sits where.
 
 use super::Published;
-use super::miner::{Ended, MinerTask};
+use super::miner::{Ended, MinerTask, Pools};
 use super::socket;
 use crate::clock::Clock;
 use crate::config::{Listener, Network};
@@ -180,6 +180,7 @@ impl Door {
             miner: guest.miner.clone(),
             ledger: self.ledger.clone(),
             clock: self.clock,
+            pools: Pools::default(),
         };
         let events = self.events.clone();
         tokio::spawn(async move {

@@ -8,6 +8,7 @@ use smart_mining_core::line::{self, LineBuffer, MINER_LINE};
 use smart_mining_core::share::{LinkId, Submit, Verdict, WorkerName};
 use smart_mining_core::sv1::{Judged, MinerSession, Step};
 use smart_mining_core::{Algorithm, Instant};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,6 +26,29 @@ pub(super) struct MinerTask {
     pub miner: Arc<Miner>,
     pub ledger: Arc<Ledger>,
     pub clock: Clock,
+    pub pools: Pools,
+}
+
+/// The pools that this miner's latest shares went to. A verdict may come when
+/// the link is gone from the board's; its share still has to be booked right.
+#[derive(Debug, Default)]
+pub(super) struct Pools(VecDeque<(LinkId, Arc<str>)>);
+
+impl Pools {
+    /// More links than can hold unanswered shares of one miner.
+    const KEPT: usize = 16;
+
+    fn note(&mut self, link: LinkId, pool: &Arc<str>) {
+        if self.name(link).is_none() {
+            self.0.truncate(Self::KEPT - 1);
+            self.0.push_front((link, pool.clone()));
+        }
+    }
+
+    fn name(&self, link: LinkId) -> Option<&str> {
+        let known = self.0.iter().find(|(known, _)| *known == link);
+        known.map(|(_, pool)| &**pool)
+    }
 }
 
 /// Why a connection ended, for the log.
@@ -130,6 +154,7 @@ impl MinerTask {
             let judged = self.session.undeliverable(token, "its pool is gone");
             return self.count(judged);
         };
+        self.pools.note(submit.job.link, &handle.pool);
         let reply = reply.clone();
         let why = match handle
             .deliveries
@@ -157,10 +182,13 @@ impl MinerTask {
         let Some(judged) = judged else { return };
         self.miner.judged(&judged, self.clock.now());
         let published = self.published.borrow();
-        let pool = judged.link.and_then(|link| published.links.get(&link));
-        let pool = pool.map_or("", |handle| &*handle.pool);
+        let pool = judged.link.and_then(|link| {
+            let handle = published.links.get(&link).map(|handle| &*handle.pool);
+            handle.or_else(|| self.pools.name(link))
+        });
+        let worker = self.session.worker();
         self.ledger
-            .add(self.algorithm, self.session.worker(), pool, &judged);
+            .add(self.algorithm, worker, pool.unwrap_or(""), &judged);
     }
 
     /// Tell each new pool of this worker before its first share comes.

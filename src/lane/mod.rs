@@ -13,6 +13,7 @@
 //! loses at most the answers to its own shares; ending a link's task answers
 //! every share in flight as unknown first.
 
+mod connect;
 mod link;
 mod listener;
 mod miner;

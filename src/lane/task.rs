@@ -16,6 +16,7 @@ use smart_mining_core::lane::{CandidateView, Command, Lane};
 use smart_mining_core::route::candidate::candidates;
 use smart_mining_core::route::{Candidate, Choice, Decision, FarmRules, Policy, Skipped};
 use smart_mining_core::share::{Board, LinkId};
+use smart_mining_core::sv1::Failure;
 use smart_mining_core::{Algorithm, Instant};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -179,12 +180,16 @@ impl Task {
                 self.lane.work(link, terms, now);
             }
             LinkReport::Notice(link, text) => {
-                let name = self.names.get(&link).map_or("?", String::as_str);
-                self.around.events.record("pool-notice", name, text);
+                // A link that was let go has nothing more to tell.
+                if let Some(name) = self.names.get(&link) {
+                    self.around.events.record("pool-notice", name, text);
+                }
             }
             LinkReport::Failed(link, failure) => {
-                self.stops.remove(&link);
-                let name = self.names.remove(&link).unwrap_or_default();
+                let Some(name) = self.names.remove(&link) else {
+                    return;
+                };
+                self.let_go(link);
                 let text = failure.to_string();
                 if self.failures.get(&name) != Some(&text) {
                     self.around
@@ -202,8 +207,8 @@ impl Task {
             match command {
                 Command::Open { link, candidate } => self.open(link, candidate),
                 Command::Close { link } => {
-                    self.stops.remove(&link);
                     self.names.remove(&link);
+                    self.let_go(link);
                 }
                 Command::Publish(board) => {
                     self.board = board;
@@ -237,7 +242,24 @@ impl Task {
             stop: stopped,
             clock: self.around.clock,
         };
-        tokio::spawn(task.run());
+        let (running, reports) = (tokio::spawn(task.run()), self.reports.clone());
+        // A fault of ours in one link must look like what it is, a lost link.
+        tokio::spawn(async move {
+            if let Err(fault) = running.await {
+                let failure = Failure::Lost(format!("a fault in the appliance: {fault}"));
+                let _ = reports.send(LinkReport::Failed(link, failure)).await;
+            }
+        });
+    }
+
+    /// The link ends by itself. Its handle stays only while miners may still
+    /// have shares for it: in an outage nothing is published for hours, while
+    /// links come and go twice a second.
+    fn let_go(&mut self, link: LinkId) {
+        self.stops.remove(&link);
+        if !self.board.mentions(link) {
+            self.links.remove(&link);
+        }
     }
 
     /// Hand the board to the miners, with the links its jobs belong to.
@@ -303,4 +325,83 @@ fn rows<S: serde::Serializer>(views: &&[CandidateView], serializer: S) -> Result
         score: view.score,
         ready: view.ready,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smart_mining_core::Duration;
+    use smart_mining_core::route::StaticPool;
+    use smart_mining_core::sv1::Login;
+
+    fn pool(id: &str) -> StaticPool {
+        StaticPool {
+            id: id.to_owned(),
+            algorithm: Algorithm::Sha256d,
+            coin: "BTC".to_owned(),
+            // Nobody listens there; what the attempts report is not read here.
+            url: "stratum+tcp://127.0.0.1:1".parse().expect("an address"),
+            login: Login {
+                user: "account.{worker}".to_owned(),
+                password: "x".to_owned(),
+                farm: "barn".to_owned(),
+                agent: "test/1".to_owned(),
+                per_worker: true,
+                extensions: true,
+            },
+            fee: None,
+        }
+    }
+
+    fn task(folder: &std::path::Path) -> (Task, mpsc::Receiver<LinkReport>) {
+        let clock = Clock::start();
+        let (store, _) = Store::open(&folder.join("farm.sqlite")).expect("a new store");
+        let around = Surroundings {
+            rules: Arc::new(FarmRules {
+                pools: vec![pool("a"), pool("b")],
+                ..FarmRules::default()
+            }),
+            policy: Policy::default(),
+            access: Arc::from(Vec::new()),
+            registry: Arc::new(Registry::new(clock)),
+            ledger: Arc::new(Ledger::new(clock)),
+            events: Arc::new(Events::new(store.clone())),
+            store,
+            clock,
+        };
+        let (reports, reported) = mpsc::channel(256);
+        let task = Task {
+            lane: Lane::new(Algorithm::Sha256d, around.policy, 1, clock.now()),
+            algorithm: Algorithm::Sha256d,
+            links: BTreeMap::new(),
+            stops: BTreeMap::new(),
+            names: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            board: Arc::default(),
+            published: watch::channel(Published::default()).0,
+            views: watch::channel(LaneView::default()).0,
+            reports,
+            around,
+        };
+        (task, reported)
+    }
+
+    #[tokio::test]
+    async fn a_night_without_wan_leaves_no_link_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut task, _reported) = task(folder.path());
+        task.rank(&Ranking::default());
+        for seconds in 1..=500 {
+            task.carry_out();
+            let open: Vec<LinkId> = task.stops.keys().copied().collect();
+            assert!(!open.is_empty(), "it goes on trying");
+            for link in open {
+                task.take(LinkReport::Failed(link, Failure::Closed));
+            }
+            let later = task.around.clock.now() + Duration::from_secs(seconds);
+            task.lane.tick(later);
+        }
+        assert!(task.links.len() <= 2, "{} handles", task.links.len());
+        assert!(task.names.len() <= 2 && task.failures.len() <= 2);
+    }
 }

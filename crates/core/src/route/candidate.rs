@@ -40,6 +40,8 @@ pub struct StaticPool {
     pub coin: String,
     pub url: PoolUrl,
     pub login: Login,
+    /// What was agreed with the pool, if it differs from what central says.
+    pub fee: Option<f64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +64,16 @@ pub struct Skipped {
 }
 
 impl Candidate {
+    fn of_own(pool: &StaticPool) -> Self {
+        Self {
+            pool: pool.id.clone(),
+            coin: pool.coin.clone(),
+            url: pool.url.clone(),
+            login: pool.login.clone(),
+            score: None,
+        }
+    }
+
     /// The same place, name and terms: a connection made for one serves the other.
     pub fn same_connection(&self, other: &Self) -> bool {
         self.is(&other.pool, &other.coin) && self.url == other.url && self.login == other.login
@@ -85,6 +97,18 @@ fn account<'a>(rules: &'a FarmRules, entry: &Entry) -> Option<&'a Account> {
 }
 
 fn ranked(rules: &FarmRules, entry: &Entry) -> Result<Candidate, &'static str> {
+    // What the farm itself says of a pool goes before what central says of it.
+    let own = rules.pools.iter().find(|pool| {
+        pool.algorithm == entry.algorithm && pool.id == entry.pool.id && pool.coin == entry.coin
+    });
+    let fee = own.and_then(|own| own.fee).unwrap_or(entry.pool.fee);
+    let score = Some(entry.usd_per_hash_day * (1.0 - fee));
+    if let Some(own) = own {
+        return Ok(Candidate {
+            score,
+            ..Candidate::of_own(own)
+        });
+    }
     let account = account(rules, entry).ok_or("farm.toml has no account for this coin or pool")?;
     let url: PoolUrl = entry
         .pool
@@ -106,7 +130,7 @@ fn ranked(rules: &FarmRules, entry: &Entry) -> Result<Candidate, &'static str> {
             per_worker: true,
             extensions: true,
         },
-        score: Some(entry.usd_per_hash_day * (1.0 - entry.pool.fee)),
+        score,
     })
 }
 
@@ -145,13 +169,7 @@ pub fn candidates(
             .iter()
             .any(|candidate| candidate.is(&pool.id, &pool.coin))
         {
-            list.push(Candidate {
-                pool: pool.id.clone(),
-                coin: pool.coin.clone(),
-                url: pool.url.clone(),
-                login: pool.login.clone(),
-                score: None,
-            });
+            list.push(Candidate::of_own(pool));
         }
     }
     (list, skipped)

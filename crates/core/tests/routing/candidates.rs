@@ -47,6 +47,7 @@ fn own(id: &str) -> StaticPool {
             .parse()
             .expect("url"),
         login: login(),
+        fee: None,
     }
 }
 
@@ -181,4 +182,24 @@ fn an_empty_ranking_holds_and_a_later_one_starts_again() {
     world.run(secs(1));
     assert_eq!(world.mine_now(miner), Answer::True);
     assert!(world.miners[miner].jobs[0].clean);
+}
+
+#[test]
+fn what_the_farm_says_of_a_pool_goes_before_what_central_says() {
+    let own = StaticPool {
+        fee: Some(0.001),
+        ..own("near")
+    };
+    let rules = FarmRules {
+        pools: vec![own.clone()],
+        ..rules()
+    };
+    let mut ranked = entry("near", "BTC", 1.0, 0.02);
+    ranked.pool.url = "stratum+tcp://elsewhere.example:1".into();
+    let snapshot = snapshot(vec![entry("far", "BTC", 1.0, 0.01), ranked]);
+    let (list, _) = candidates(Algorithm::Sha256d, &rules, Some(&snapshot));
+    // Ranked by central's figure less the fee that was agreed, at the farm's own address.
+    assert_eq!((&*list[0].pool, &list[0].url), ("near", &own.url));
+    assert_eq!(list[0].score, Some(0.999));
+    assert_eq!(list.len(), 2, "and not a second time among the own pools");
 }
