@@ -281,7 +281,7 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("bound");
             let (deliveries, delivered) = mpsc::channel(8);
-            let (reported, reports) = mpsc::channel(8);
+            let (reported, mut reports) = mpsc::channel(8);
             let (stop, stopped) = oneshot::channel();
             let link = Link {
                 id: 7,
@@ -301,6 +301,13 @@ mod tests {
                 .await;
             pool.hear("mining.authorize").await;
             pool.say(r#"{"id":3,"result":true,"error":null}"#).await;
+            let zeros = "0".repeat(64);
+            pool.say(&format!(
+                r#"{{"id":null,"method":"mining.notify","params":["j1","{zeros}","","",[],"00000001","1d00ffff","00000001",true]}}"#
+            ))
+            .await;
+            let report = soon("its work", reports.recv()).await;
+            assert!(matches!(report, Some(LinkReport::Work(7, _))), "{report:?}");
             Self {
                 pool,
                 deliveries,

@@ -40,6 +40,8 @@ pub enum Verdict {
     Rejected(Reject),
     /// The pool never answered. The share may or may not count.
     Unknown(&'static str),
+    /// It never left the appliance, so no pool can have counted it.
+    Unsent(&'static str),
 }
 
 /// A refusal with the code and the words for the miner.

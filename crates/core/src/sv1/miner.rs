@@ -395,7 +395,13 @@ impl MinerSession {
         let worker = worker_name(params.get(0).unwrap_or(""));
         let Some(token) = self.remember(id, &job, now) else {
             let text = "too many shares are waiting for the pool";
-            return self.refuse(id, Some(&job), &Reject::new(code::OTHER, text));
+            message::push_error(&mut self.output, id, code::OTHER, text);
+            // It is valid work that no pool saw, and no pool refused it.
+            return Step::Judged(Judged {
+                link: Some(job.link),
+                difficulty: job.difficulty,
+                outcome: Outcome::Lost,
+            });
         };
         Step::Submit(Submit {
             token,
@@ -490,6 +496,10 @@ impl MinerSession {
                 message::push_error(&mut self.output, &entry.id, code::OTHER, why);
                 Outcome::Unknown
             }
+            Verdict::Unsent(why) => {
+                message::push_error(&mut self.output, &entry.id, code::OTHER, why);
+                Outcome::Lost
+            }
         };
         Some(Judged {
             link: Some(entry.link),
@@ -500,11 +510,7 @@ impl MinerSession {
 
     /// A submit could not be handed to its link.
     pub fn undeliverable(&mut self, token: u32, why: &'static str) -> Option<Judged> {
-        let judged = self.verdict(token, &Verdict::Unknown(why))?;
-        Some(Judged {
-            outcome: Outcome::Lost,
-            ..judged
-        })
+        self.verdict(token, &Verdict::Unsent(why))
     }
 }
 

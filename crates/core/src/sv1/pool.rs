@@ -345,7 +345,9 @@ impl<R> PoolSession<R> {
                 Some(worker) => {
                     let standing = match reply::verdict(message) {
                         Verdict::Accepted => Standing::Accepted,
-                        Verdict::Rejected(_) | Verdict::Unknown(_) => Standing::Refused,
+                        Verdict::Rejected(_) | Verdict::Unknown(_) | Verdict::Unsent(_) => {
+                            Standing::Refused
+                        }
                     };
                     self.workers.insert(worker, standing);
                 }
@@ -575,7 +577,7 @@ impl<R> PoolSession<R> {
         let verdict = reply::verdict(message);
         let name_refused = match &verdict {
             Verdict::Rejected(reject) => reject.code == code::UNAUTHORIZED,
-            Verdict::Accepted | Verdict::Unknown(_) => false,
+            Verdict::Accepted | Verdict::Unknown(_) | Verdict::Unsent(_) => false,
         };
         if name_refused
             && self.flights.get(&id).is_some_and(|flight| flight.own_name)

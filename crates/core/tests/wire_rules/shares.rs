@@ -168,7 +168,12 @@ fn shares_beyond_the_bound_are_refused_at_once_and_said_so() {
     for nonce in 0..MAX_IN_FLIGHT as u32 {
         wire.submit("4", 1, nonce);
     }
-    let heard = wire.tell(&submit_line("5", "acc.rig", 1, 999));
+    // No pool saw it, so it is lost, and not a share that a pool refused.
+    let Step::Judged(judged) = wire.step(&submit_line("5", "acc.rig", 1, 999)) else {
+        panic!("answered here");
+    };
+    assert_eq!(judged.outcome, Outcome::Lost);
+    let heard = wire.heard();
     assert_eq!(heard[0]["error"][0], 20);
     assert!(
         heard[0]["error"][1]
