@@ -20,6 +20,7 @@ pub mod farms;
 pub mod import;
 pub mod keyfile;
 pub mod migrations;
+pub mod profit;
 pub mod publish;
 pub mod source;
 #[cfg(feature = "test-support")]
