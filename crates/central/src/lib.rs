@@ -25,3 +25,4 @@ pub mod publish;
 pub mod source;
 #[cfg(feature = "test-support")]
 pub mod testing;
+pub mod transport;

@@ -1,0 +1,9 @@
+//! Sending a source's requests within what each host allows.
+//!
+//! - [`host`]: one host's state: budget, waits, circuit breaker. Pure.
+//! - [`fetch`]: one request over HTTP, with a limit on everything.
+
+pub mod fetch;
+pub mod host;
+
+pub use host::{Host, Verdict};
