@@ -94,7 +94,7 @@ impl Door {
         let seats = Arc::new(Mutex::new(Seats::new(capacity)));
         let mut turned_away = RateLimit::new(A_MINUTE);
         let junk = Arc::new(Mutex::new(RateLimit::new(A_MINUTE)));
-        let mut session_id = 0_u32;
+        let mut session_id = super::random();
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
             let accepted = tokio::select! {

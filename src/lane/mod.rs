@@ -33,6 +33,15 @@ const VERDICTS: usize = 32;
 /// Shares that wait to be written to one pool.
 const SHARES: usize = 1024;
 
+/// A number that the process before us will hardly have used: miners remember
+/// job and session ids over a reconnect.
+fn random() -> u32 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    // The standard library seeds it from the system; no secret depends on it.
+    let hasher = RandomState::new().build_hasher();
+    (hasher.finish() >> 32) as u32
+}
+
 /// What a miner hands to a link.
 #[derive(Debug)]
 pub(crate) enum Delivery {

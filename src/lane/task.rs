@@ -75,7 +75,8 @@ pub fn start(
     ];
     let now = around.clock.now();
     let task = Task {
-        lane: Lane::new(algorithm, around.policy, index * LINKS_A_LANE + 1, now),
+        lane: Lane::new(algorithm, around.policy, index * LINKS_A_LANE + 1, now)
+            .with_first_job(random()),
         algorithm,
         links: BTreeMap::new(),
         stops: BTreeMap::new(),

@@ -120,13 +120,22 @@ impl Lane {
         }
     }
 
+    /// Begin with this job id. A miner keeps its job over a reconnect and may
+    /// ignore a job whose id it knows, so each start of the process needs ids
+    /// that the one before did not use.
+    #[must_use]
+    pub const fn with_first_job(mut self, first: JobId) -> Self {
+        self.next_job = first;
+        self
+    }
+
     pub fn take_commands(&mut self) -> Vec<Command> {
         core::mem::take(&mut self.commands)
     }
 
     /// When [`Lane::tick`] wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
-        let renotify = self.board.current().map(|_| self.published + RENOTIFY);
+        let renotify = Some(self.published + RENOTIFY);
         (self.retry.into_iter())
             .chain(self.retiring.iter().map(|retiring| retiring.until))
             .chain(self.router.deadline())
@@ -194,7 +203,12 @@ impl Lane {
     pub fn tick(&mut self, now: Instant) {
         self.settle(now);
         if now >= self.published + RENOTIFY {
-            self.reissue(now);
+            if self.board.current().is_some() {
+                self.reissue(now);
+            } else {
+                self.board.still_waiting();
+                self.publish();
+            }
             self.published = now;
         }
     }

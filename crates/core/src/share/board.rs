@@ -18,6 +18,8 @@ pub struct Board {
     current: Option<Current>,
     /// How often `clean_jobs` was announced; a miner that missed one still gets it.
     cleans: u64,
+    /// How often it was said that there is still nothing to do.
+    waits: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -33,6 +35,7 @@ impl Board {
             jobs: Vec::new(),
             current: None,
             cleans: 0,
+            waits: 0,
         }
     }
 
@@ -81,6 +84,16 @@ impl Board {
         self.jobs.push(job.clone());
         self.current = Some(Current { job, lines });
         self.cleans += u64::from(clean);
+    }
+
+    /// There is still nothing to hand out: a sign of life for clients that leave a
+    /// pool which says nothing.
+    pub fn still_waiting(&mut self) {
+        self.waits += 1;
+    }
+
+    pub const fn waits(&self) -> u64 {
+        self.waits
     }
 
     /// Nothing to hand out any more. The jobs stay known, so that their shares

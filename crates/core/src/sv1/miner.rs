@@ -98,6 +98,7 @@ pub struct MinerSession {
     told_mask: u32,
     told_difficulty: f64,
     seen_cleans: u64,
+    seen_waits: u64,
     told_job: Option<JobId>,
     next_token: u32,
     pending: heapless::Vec<Pending, MAX_IN_FLIGHT>,
@@ -119,6 +120,7 @@ impl MinerSession {
             told_mask: 0,
             told_difficulty: 0.0,
             seen_cleans: 0,
+            seen_waits: 0,
             told_job: None,
             next_token: 0,
             pending: heapless::Vec::new(),
@@ -188,7 +190,7 @@ impl MinerSession {
             return;
         }
         let (Some(job), Some(line)) = (board.current(), board.line(self.seat.group)) else {
-            return;
+            return self.show_waiting(board);
         };
         if self.told_job == Some(job.id) {
             return;
@@ -209,16 +211,37 @@ impl MinerSession {
             self.told_job.is_none() || self.seen_cleans != board.cleans() || harder_or_easier;
         if harder_or_easier {
             self.told_difficulty = job.difficulty;
-            self.output
-                .extend_from_slice(br#"{"id":null,"method":"mining.set_difficulty","params":["#);
-            message::push_display(&mut self.output, job.difficulty);
-            self.output.extend_from_slice(b"]}\n");
+            self.push_difficulty();
         }
         self.told_job = Some(job.id);
         self.seen_cleans = board.cleans();
         self.output.extend_from_slice(line);
         self.output
             .extend_from_slice(if clean { b"true]}\n" } else { b"false]}\n" });
+    }
+
+    /// Clients leave a pool that says nothing for 90 s or more. What they are told
+    /// while there is no work must be true and must be no job: the difficulty they
+    /// know already, or a message where none was told yet.
+    fn show_waiting(&mut self, board: &Board) {
+        if core::mem::replace(&mut self.seen_waits, board.waits()) == board.waits() {
+            return;
+        }
+        if self.told_difficulty > 0.0 {
+            self.push_difficulty();
+        } else {
+            self.output.extend_from_slice(
+                br#"{"id":null,"method":"client.show_message","params":["no pool can be reached, waiting for one"]}"#,
+            );
+            self.output.push(b'\n');
+        }
+    }
+
+    fn push_difficulty(&mut self) {
+        let out = &mut self.output;
+        out.extend_from_slice(br#"{"id":null,"method":"mining.set_difficulty","params":["#);
+        message::push_display(out, self.told_difficulty);
+        out.extend_from_slice(b"]}\n");
     }
 
     pub fn line(&mut self, line: &[u8], board: &Board, now: Instant) -> Step {

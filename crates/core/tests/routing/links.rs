@@ -1,7 +1,9 @@
 //! Which connections are held, when they are tried, and that nobody spins.
 
 use crate::support::{Mode, World, secs};
-use smart_mining_core::Duration;
+use smart_mining_core::lane::Lane;
+use smart_mining_core::route::Policy;
+use smart_mining_core::{Algorithm, Duration};
 
 const FIVE: [&str; 5] = ["a", "b", "c", "d", "e"];
 
@@ -128,4 +130,17 @@ fn a_candidate_that_moves_house_is_connected_anew() {
     assert_eq!(world.route(), Some("a"));
     assert_eq!(world.opened.len(), 3);
     assert_eq!(world.live_links().len(), 2);
+}
+
+#[test]
+fn a_new_process_begins_with_job_ids_of_its_own() {
+    // cpuminer keeps its job over a reconnect and ignores a new one of the same id.
+    let mut world = World::new(&["a"]);
+    world.lane =
+        Lane::new(Algorithm::Sha256d, Policy::default(), 100, world.now).with_first_job(0xfeed);
+    world.rank(&[("a", 1.0)], 1);
+    world.run(secs(3));
+    let miner = world.miner("acc.rig");
+    world.run(secs(1));
+    assert_eq!(world.miners[miner].jobs[0].id, "feed");
 }

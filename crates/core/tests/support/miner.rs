@@ -80,6 +80,7 @@ impl FakeMiner {
                 self.difficulty = params[0].as_f64().expect("a number");
             }
             Some("mining.set_version_mask") => self.mask = word(params[0].as_str().expect("hex")),
+            Some("client.show_message") => assert!(params[0].is_string()),
             Some("mining.notify") => self.take(JobText::of_notify(params)),
             Some(other) => panic!("{other} is nothing a miner expects"),
             None => self.take_answer(&message),

@@ -238,3 +238,27 @@ fn a_submit_before_the_login_says_what_is_missing() {
     let heard = wire.tell(r#"{"id":2,"method":"mining.authorize","params":["acc.rig","x"]}"#);
     assert_eq!(methods(&heard), ["mining.set_difficulty", "mining.notify"]);
 }
+
+#[test]
+fn while_nothing_can_be_mined_clients_hear_something_true_every_30_s() {
+    // cgminer leaves after 90 s without a line, cpuminer after 120 s.
+    let mut board = board(job(1));
+    let mut wire = MinerWire::working(board.clone());
+    board.withdraw();
+    wire.board = board.clone();
+    assert!(wire.show().is_empty(), "nothing new, nothing said");
+    board.still_waiting();
+    wire.board = board.clone();
+    let said = wire.show();
+    assert_eq!(
+        methods(&said),
+        ["mining.set_difficulty"],
+        "the one it knows"
+    );
+    assert!(wire.show().is_empty(), "once");
+    // One that came meanwhile knows no difficulty yet, and is given no job.
+    let mut late = MinerWire::working(board.clone());
+    board.still_waiting();
+    late.board = board;
+    assert_eq!(methods(&late.show()), ["client.show_message"]);
+}
