@@ -81,6 +81,15 @@ impl Catalog {
         self.coins.iter().find(is)
     }
 
+    /// What a service calls the coins asked for; all that it has, if none were named.
+    pub fn ids(&self, service: &str, about: &[String]) -> Vec<&str> {
+        self.coins
+            .iter()
+            .filter(|coin| about.is_empty() || about.contains(&coin.id))
+            .filter_map(|coin| coin.ids.get(service).map(String::as_str))
+            .collect()
+    }
+
     /// The canonical name of an algorithm.
     pub fn algorithm(&self, name: &str) -> Option<&str> {
         let wanted = normalised(name);

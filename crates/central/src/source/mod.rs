@@ -15,10 +15,20 @@
 //! - [`answer`]: an HTTP answer; what is no JSON at all is a typed error.
 //! - [`catalog`]: our own coins and algorithms, and what each service calls them.
 //!   A row that the catalog does not know is reported, never guessed.
+//! - [`rows`], [`stated`], [`address`]: what parsers share.
+//! - [`market`]: prices. [`calculator`]: difficulty, reward and hashrate as
+//!   others work them out.
 
+pub mod address;
 pub mod answer;
+pub mod calculator;
 pub mod catalog;
+pub mod market;
 pub mod number;
+pub mod rows;
+pub mod stated;
+#[cfg(test)]
+mod testing;
 
 pub use answer::{Answer, SourceError};
 pub use catalog::{Catalog, Coin};
@@ -97,6 +107,12 @@ pub enum Fact {
     OfferUsdPerHashDay,
     /// Coins per hash per second and day, as published.
     OfferCoinPerHashDay,
+    /// Coins that a whole network pays its miners in a day, as published.
+    CoinsPerDay,
+    /// USD for all coins there are.
+    MarketCapUsd,
+    /// USD that changed hands in a day: how much of the coin can be sold.
+    VolumeUsdDay,
 }
 
 /// What one answer held.
