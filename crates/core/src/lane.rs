@@ -191,7 +191,19 @@ impl Lane {
     pub fn failed(&mut self, link: LinkId, failure: &Failure, now: Instant) {
         if let Some(index) = self.find(link) {
             let entry = &mut self.entries[index];
-            entry.health = entry.health.failed(now);
+            entry.health = match failure {
+                Failure::Refusing(_) => entry.health.refusing(now),
+                Failure::Connect(_)
+                | Failure::Closed
+                | Failure::Lost(_)
+                | Failure::LoginRefused(_)
+                | Failure::LoginTimeout
+                | Failure::Silent
+                | Failure::Deaf
+                | Failure::Garbage(_)
+                | Failure::Unusable(_)
+                | Failure::AskedToReconnect => entry.health.failed(now),
+            };
             entry.terms = None;
             entry.last_failure = Some(failure.to_string());
         }

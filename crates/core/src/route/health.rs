@@ -105,6 +105,17 @@ impl Health {
         }
     }
 
+    /// The connection was fine, but no share was accepted on it. It would look
+    /// usable again at once, so each further try has to wait longer, however
+    /// long it served.
+    pub fn refusing(self, now: Instant) -> Self {
+        let strikes = self.strikes() + 1;
+        Self::Down {
+            until: now + LONGEST_WAIT * strikes.min(16),
+            strikes,
+        }
+    }
+
     /// No pool is usable: do not wait long, and do not hold it against this one.
     pub fn hurry(self, now: Instant) -> Self {
         match self {

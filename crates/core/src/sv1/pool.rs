@@ -30,6 +30,10 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(120);
 pub const DEAF_AFTER: Duration = Duration::from_secs(10);
 /// A single share that others overtook is given up after this.
 const FORGET_AFTER: Duration = Duration::from_secs(40);
+/// So many shares refused, for so long, and not one accepted between: whatever
+/// its reason, this pool pays nothing.
+pub const REFUSED_IN_A_ROW: u32 = 50;
+pub const REFUSING_FOR: Duration = Duration::from_secs(30);
 /// Shares that wait for their verdict at a time.
 pub const MAX_IN_FLIGHT: usize = 4096;
 const MAX_WORKERS: usize = 4096;
@@ -110,6 +114,10 @@ pub enum Failure {
     Silent,
     #[error("no answer to shares for {} s", DEAF_AFTER.as_secs())]
     Deaf,
+    #[error(
+        "the pool accepts no share; {REFUSED_IN_A_ROW} were refused in a row, the last one with: {0}"
+    )]
+    Refusing(String),
     #[error("the pool does not speak Stratum: {0}")]
     Garbage(String),
     #[error(transparent)]
@@ -159,6 +167,8 @@ pub struct PoolSession<R> {
     workers: BTreeMap<WorkerName, Standing>,
     asked_workers: BTreeMap<u32, WorkerName>,
     shared_name_only: bool,
+    /// Since when no share was accepted, and how many were refused since.
+    refusals: Option<(Instant, u32)>,
     output: Vec<u8>,
     events: Vec<PoolEvent<R>>,
 }
@@ -181,6 +191,7 @@ impl<R> PoolSession<R> {
             flights: BTreeMap::new(),
             workers: BTreeMap::new(),
             asked_workers: BTreeMap::new(),
+            refusals: None,
             output: Vec::new(),
             events: Vec::new(),
         };
@@ -589,7 +600,32 @@ impl<R> PoolSession<R> {
             self.notice("takes shares under the connection's login only");
             return self.send(flight.submit, flight.reply, false, now);
         }
+        if !self.flights.contains_key(&id) {
+            return;
+        }
+        let hopeless = self.weigh(&verdict, now);
         self.conclude(id, verdict);
+        if let Some(words) = hopeless {
+            self.fail(Failure::Refusing(words));
+        }
+    }
+
+    /// The words of the last refusal, when there were too many of them. A block
+    /// change makes a burst of stale shares, hence the time as well.
+    fn weigh(&mut self, verdict: &Verdict, now: Instant) -> Option<String> {
+        match verdict {
+            Verdict::Accepted => self.refusals = None,
+            Verdict::Unknown(_) | Verdict::Unsent(_) => {}
+            Verdict::Rejected(reject) => {
+                let (since, count) = self.refusals.unwrap_or((now, 0));
+                self.refusals = Some((since, count.saturating_add(1)));
+                let lasting = now.saturating_duration_since(since) >= REFUSING_FOR;
+                if lasting && count + 1 >= REFUSED_IN_A_ROW {
+                    return Some(reject.text.as_str().to_string());
+                }
+            }
+        }
+        None
     }
 }
 

@@ -251,3 +251,47 @@ fn a_harder_pool_is_told_with_the_switch_and_its_shares_are_accepted() {
         assert_eq!(world.mine_now(miner), Answer::True);
     }
 }
+
+#[test]
+fn a_pool_that_accepts_nothing_is_left_and_asked_again_ever_more_rarely() {
+    let mut world = World::new(&["a", "b"]);
+    world.rank(&[("a", 1.0), ("b", 0.5)], 1);
+    for pool in ["a", "b"] {
+        world.notify_every(pool, secs(30));
+    }
+    world.run(secs(3));
+    let miner = world.miner("acc.rig");
+    assert_eq!(world.mine_now(miner), Answer::True);
+    world.mine_every(miner, secs(1));
+    world.pool("a").refuses_shares = true;
+    world.run(secs(60));
+    assert_eq!(world.route(), Some("b"));
+    assert_eq!(world.last_rule(), Rule::Failover);
+    world.pool("a").refuses_shares = false;
+    world.run(secs(14 * 60));
+    assert_eq!(world.route(), Some("b"), "too early to try again");
+    world.run(secs(7 * 60));
+    assert_eq!(world.route(), Some("a"), "it gets another chance");
+    world.pool("a").refuses_shares = true;
+    world.run(secs(60));
+    assert_eq!(world.route(), Some("b"));
+    world.pool("a").refuses_shares = false;
+    world.run(secs(30 * 60));
+    assert_eq!(world.route(), Some("b"), "and the next one comes later");
+}
+
+#[test]
+fn the_only_pool_is_mined_on_although_it_accepts_nothing() {
+    let mut world = World::new(&["a"]);
+    world.rank(&[("a", 1.0)], 1);
+    world.run(secs(3));
+    let miner = world.miner("acc.rig");
+    world.mine_every(miner, secs(1));
+    world.pool("a").refuses_shares = true;
+    world.run(secs(60));
+    assert!(world.failures.iter().any(|(_, pool, _)| pool == "a"));
+    world.pool("a").refuses_shares = false;
+    world.run(secs(5));
+    assert_eq!(world.route(), Some("a"));
+    assert_eq!(world.mine_now(miner), Answer::True);
+}

@@ -47,6 +47,8 @@ pub struct FakePool {
     /// Sends difficulty and job right after subscribe, before authorize.
     pub early_job: bool,
     pub sends_jobs: bool,
+    /// Refuses every share, whatever it is worth.
+    pub refuses_shares: bool,
     pub jobs: Vec<JobText>,
     made: u32,
     connected: u32,
@@ -70,6 +72,7 @@ impl FakePool {
             mask: Some(0x1fff_e000),
             early_job: false,
             sends_jobs: true,
+            refuses_shares: false,
             jobs: Vec::new(),
             made: 0,
             connected: 0,
@@ -200,6 +203,9 @@ impl FakePool {
 
     fn judge(&mut self, link: u32, params: &Value) -> Result<(), (u16, &'static str)> {
         let connection = &self.connections[&link];
+        if self.refuses_shares {
+            return Err((20, "Account is banned"));
+        }
         let text = |index: usize| params[index].as_str().expect("submit holds text");
         if !connection.names.contains(text(0)) {
             return Err((24, "Worker mismatch"));

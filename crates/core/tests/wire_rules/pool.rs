@@ -4,7 +4,9 @@ use crate::support::bare::{AUTHORIZED, PoolWire, SUBSCRIBED, share};
 use crate::support::{Answer, FakePool, World, at, login, secs};
 use serde_json::{Value, json};
 use smart_mining_core::share::Verdict;
-use smart_mining_core::sv1::pool::{DEAF_AFTER, LOGIN_WITHIN, MAX_IN_FLIGHT, SILENT_AFTER};
+use smart_mining_core::sv1::pool::{
+    DEAF_AFTER, LOGIN_WITHIN, MAX_IN_FLIGHT, REFUSED_IN_A_ROW, REFUSING_FOR, SILENT_AFTER,
+};
 use smart_mining_core::sv1::{Failure, Login, PoolEvent};
 use smart_mining_core::{Duration, Instant};
 
@@ -419,4 +421,40 @@ fn before_the_login_is_through_no_share_is_taken() {
     assert_eq!(wire.session.submit(share("rig", 1), 1, wire.now), Err(1));
     wire.session.tick(wire.now + Duration::from_secs(1000));
     assert_eq!(wire.events().len(), 1, "nothing follows a failure");
+}
+
+/// One share every `apart`, answered with the line's rest; how the session fails.
+fn answered(wire: &mut PoolWire, shares: u32, apart: Duration, rest: &str) -> Option<Failure> {
+    let mut failed = None;
+    for token in 0..shares {
+        wire.now += apart;
+        let id = wire.submit("rig", token)["id"].clone();
+        wire.hear(&format!(r#"{{"id":{id},{rest}}}"#));
+        failed = failed.or(failure(wire));
+    }
+    failed
+}
+
+#[test]
+fn a_pool_that_accepts_no_share_at_all_is_down_however_well_it_talks() {
+    let (no, yes) = (
+        r#""result":null,"error":[20,"account is banned",null]"#,
+        r#""result":true,"error":null"#,
+    );
+    let mut wire = PoolWire::logged_in();
+    assert_eq!(answered(&mut wire, REFUSED_IN_A_ROW - 1, secs(2), no), None);
+    assert_eq!(
+        answered(&mut wire, 1, secs(2), no),
+        Some(Failure::Refusing("account is banned".into()))
+    );
+    // One accept among many is a bad pool, but not a hopeless one.
+    let mut wire = PoolWire::logged_in();
+    for _ in 0..3 {
+        assert_eq!(answered(&mut wire, REFUSED_IN_A_ROW - 1, secs(2), no), None);
+        assert_eq!(answered(&mut wire, 1, secs(2), yes), None);
+    }
+    // A burst of stale shares after a new block is none either.
+    let mut wire = PoolWire::logged_in();
+    let burst = REFUSING_FOR / (4 * REFUSED_IN_A_ROW);
+    assert_eq!(answered(&mut wire, 3 * REFUSED_IN_A_ROW, burst, no), None);
 }
