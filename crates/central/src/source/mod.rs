@@ -18,14 +18,19 @@
 //! - [`rows`], [`stated`], [`address`]: what parsers share.
 //! - [`market`]: prices. [`calculator`]: difficulty, reward and hashrate as
 //!   others work them out.
+//! - [`rpc`], [`explorer`]: chains, as nodes and explorers tell of them; what these
+//!   share is in [`chain`].
 
 pub mod address;
 pub mod answer;
 pub mod calculator;
 pub mod catalog;
+pub mod chain;
+pub mod explorer;
 pub mod market;
 pub mod number;
 pub mod rows;
+pub mod rpc;
 pub mod stated;
 #[cfg(test)]
 mod testing;
@@ -85,6 +90,8 @@ pub enum Fact {
     Subsidy,
     /// Coins of fees a block, averaged over many.
     FeesPerBlock,
+    /// Coins of fees of one block: a sample to be averaged, no average.
+    BlockFees,
     Height,
     /// Unix seconds of the newest block.
     TipTime,
