@@ -1,6 +1,6 @@
 //! Switches for profit: rare, confirmed, and never back and forth.
 
-use crate::support::{World, candidate, secs};
+use crate::support::{Answer, World, candidate, secs};
 use smart_mining_core::route::{Policy, Rule};
 
 const MINUTE: u64 = 60;
@@ -164,4 +164,23 @@ fn a_switch_for_profit_loses_no_share() {
     let submits = world.miners[miner].submits;
     assert!(submits > 2000);
     assert!(world.miners[miner].accepted() >= submits - 1);
+}
+
+#[test]
+fn the_old_pools_jobs_live_10_s_after_a_switch_for_profit() {
+    let mut world = on_a();
+    world.run(secs(20 * MINUTE));
+    world.rank(&[("b", 1.1), ("a", 1.0)], 2);
+    let miner = world.miner("acc.rig");
+    let shares = [(); 2].map(|()| world.miners[miner].find().expect("a job"));
+    world.rank(&[("b", 1.1), ("a", 1.0)], 3);
+    assert_eq!(world.route(), Some("b"));
+    for ((id, line), answer) in shares.iter().zip([Answer::True, Answer::Error(21)]) {
+        world.run(secs(9));
+        world.send(miner, line);
+        world.run(secs(1));
+        assert_eq!(world.miners[miner].answer(*id), Some(&answer));
+    }
+    assert_eq!(world.pools["a"].accepted, 1);
+    assert!(world.live_links().contains(&"a"), "it stays at hand");
 }

@@ -103,7 +103,8 @@ impl FakePool {
             ),
             coinbase2: filler("two"),
             branches: (0..self.made % 4).map(|n| filler(&n.to_string())).collect(),
-            version: "20000000".into(),
+            // Some have bits inside the usual mask.
+            version: ["20000000", "2000e000"][self.made as usize % 2].into(),
             nbits: "1703a30c".into(),
             ntime: format!("{:08x}", 0x6700_0000 + self.made * 30),
             clean,
