@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | [`config`] | reads farm.toml | the file |
 //! | [`store`] | keeps snapshots, totals, events | SQLite, one writer thread |
+//! | [`refuge`] | opens the store, elsewhere if need be | files |
 //! | [`sync`] | fetches snapshots from central | one ureq thread, the gate, the store |
 //! | [`lane`] | serves the miners of one algorithm | sockets to miners and pools |
 //! | [`ledger`], [`registry`], [`events`] | the books | memory, the store's queue |
@@ -21,6 +22,7 @@ pub mod ledger;
 pub mod notify;
 pub mod pulse;
 pub mod rate;
+pub mod refuge;
 pub mod registry;
 pub mod rules;
 pub mod status;

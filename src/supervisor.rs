@@ -18,7 +18,7 @@ use crate::registry::Registry;
 use crate::store::{Opened, Store};
 use crate::sync::{Ranking, Sync, SyncView};
 use crate::view::{LaneSource, Views};
-use crate::{rules, status};
+use crate::{refuge, rules, status};
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,9 +36,12 @@ const BEATS: Duration = Duration::from_secs(3);
 /// Run the appliance until it is told to stop.
 pub async fn run(config: Config) -> anyhow::Result<()> {
     let clock = Clock::start();
-    let (store, opened) = Store::open(&config.store.path)?;
+    let (store, opened, elsewhere) = refuge::open(&config.store.path)?;
     let events = Arc::new(Events::new(store.clone()));
     tell_recovery(&events, &opened);
+    if let Some(why) = elsewhere {
+        events.record("store-unusable", "store", why);
+    }
     let access: Arc<[_]> = config.access.clone().into();
     let mut ports = Vec::new();
     for listener in &config.listeners {

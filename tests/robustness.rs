@@ -162,6 +162,19 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_cannot_be_opened_does_not_keep_the_farm_from_mining() {
+    let a = pool("a", 1).await;
+    let farm = Farm::new().pool("a", a.address(), "");
+    // Nobody can make a lock file there.
+    std::fs::create_dir(farm.folder.path().join("farm.sqlite.lock")).expect("a new folder");
+    let mut appliance = farm.start();
+    appliance.on_pool("a").await;
+    let events = appliance.get("/api/events").expect("it answers");
+    assert!(events.contains("store-unusable"), "{events}");
+    assert_eq!(appliance.stop(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_damaged_store_is_moved_aside_and_mining_goes_on() {
     let a = pool("a", 1).await;
     let mut appliance = Farm::new().pool("a", a.address(), "").start();

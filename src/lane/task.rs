@@ -2,7 +2,7 @@
 
 use super::link::{Link, LinkReport};
 use super::listener::{Bound, Door};
-use super::{LinkHandle, Published, SHARES};
+use super::{LinkHandle, Published, SHARES, random};
 use crate::clock::{Clock, unix_now};
 use crate::config::Network;
 use crate::events::Events;
