@@ -21,6 +21,7 @@ mod socket;
 mod task;
 
 pub use listener::{Bound, bind};
+pub(crate) use socket::prepare;
 pub use task::{LaneView, Started, Surroundings, start};
 
 use smart_mining_core::share::{Board, LinkId, Submit, Verdict, WorkerName};

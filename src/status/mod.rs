@@ -1,5 +1,6 @@
 //! The status page and its JSON, on the farm's LAN only.
 
+mod door;
 mod metrics;
 mod page;
 
@@ -11,7 +12,7 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use std::net::SocketAddr;
+use door::{Door, Peer};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -42,8 +43,8 @@ pub async fn serve(listener: TcpListener, views: Arc<Views>, access: Arc<[Networ
         .route("/healthz", get(|| async { "ok\n" }))
         .layer(middleware::from_fn_with_state(access, only_the_lan))
         .with_state(views);
-    let service = app.into_make_service_with_connect_info::<SocketAddr>();
-    if let Err(error) = axum::serve(listener, service).await {
+    let service = app.into_make_service_with_connect_info::<Peer>();
+    if let Err(error) = axum::serve(Door::new(listener), service).await {
         log::error!("the status page stopped: {error}");
     }
 }
@@ -60,7 +61,7 @@ async fn metrics_text(State(views): State<Arc<Views>>) -> Response {
 /// The same networks that may mine may look.
 async fn only_the_lan(
     State(access): State<Arc<[Network]>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
     request: Request,
     next: Next,
 ) -> Response {
