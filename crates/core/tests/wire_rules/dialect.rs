@@ -82,7 +82,9 @@ fn the_handshake_is_answered_at_once_with_every_pool_down() {
     assert!(world.miners[miner].session.is_working());
     world.run(secs(600));
     assert_eq!(world.miners[miner].closed, None, "and it is kept");
-    assert_eq!(world.miners[miner].heard.len(), 3, "and told nothing false");
+    let signs_of_life = &world.miners[miner].heard[3..];
+    let honest = |line: &String| line.contains("client.show_message");
+    assert!(signs_of_life.iter().all(honest), "and told nothing false");
 }
 
 #[test]
