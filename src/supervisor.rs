@@ -102,10 +102,9 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let page_views = views.clone();
     tasks.push(tokio::spawn(status::serve(page, views, access)));
     if let Some(sync) = sync {
-        std::thread::Builder::new()
-            .name("sync".to_owned())
-            .spawn(move || sync.run())
-            .context("cannot start the sync thread")?;
+        // A thread of its own, watched like every task: without it the farm
+        // would stay on an old ranking and nobody would know.
+        tasks.push(tokio::task::spawn_blocking(move || sync.run()));
     }
     let outcome = watch_over(&around, &page_views, &mut pulses, &mut tasks).await;
     events.record("stopped", &config.farm.name, "the appliance stops");

@@ -53,6 +53,21 @@ pub struct SyncView {
     pub last_refusal: Option<String>,
 }
 
+enum Answer {
+    New,
+    Nothing,
+}
+
+/// Why a poll brought nothing.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error("{0}")]
+    Connection(String),
+    /// It came, and is of no use.
+    #[error("{0}")]
+    Answer(String),
+}
+
 pub struct Sync {
     central: Central,
     gate: Gate,
@@ -115,12 +130,20 @@ impl Sync {
             .into();
         let mut wait = FIRST_WAIT;
         loop {
-            match self.poll(&agent) {
-                Ok(()) => {
+            let asked = std::time::Instant::now();
+            match self.poll_twice(&agent) {
+                Ok(Answer::New) => {
                     self.reached();
                     wait = FIRST_WAIT;
                 }
+                Ok(Answer::Nothing) => {
+                    self.reached();
+                    wait = FIRST_WAIT;
+                    // One that is stopping, or something between, may say so at once.
+                    std::thread::sleep(FIRST_WAIT.saturating_sub(asked.elapsed()));
+                }
                 Err(error) => {
+                    let error = error.to_string();
                     self.not_reached(&error);
                     std::thread::sleep(wait);
                     wait = (wait * 2).min(LONGEST_WAIT);
@@ -129,7 +152,20 @@ impl Sync {
         }
     }
 
-    fn poll(&mut self, agent: &Agent) -> Result<(), String> {
+    /// A connection that is kept may have ended unseen, when central was
+    /// restarted or a router forgot it: only a new one tells whether it is there.
+    fn poll_twice(&mut self, agent: &Agent) -> Result<Answer, Fault> {
+        let kept = self.view.borrow().reachable == Some(true);
+        match self.poll(agent) {
+            Err(Fault::Connection(error)) if kept => {
+                log::debug!("asking central again: {error}");
+                self.poll(agent)
+            }
+            outcome => outcome,
+        }
+    }
+
+    fn poll(&mut self, agent: &Agent) -> Result<Answer, Fault> {
         let mut response = agent
             .get(format!("{}/api/v1/snapshot", self.central.url))
             .query("after", self.gate.sequence().to_string())
@@ -139,25 +175,27 @@ impl Sync {
                 format!("Bearer {}", self.central.token.expose()),
             )
             .call()
-            .map_err(|error| error.to_string())?;
-        match response.status().as_u16() {
-            200 => {}
-            204 => return Ok(()),
-            401 | 403 => {
-                return Err(
-                    "central does not know this farm's token; check central.token in farm.toml"
-                        .to_owned(),
-                );
-            }
-            status => return Err(format!("central answered with status {status}")),
+            .map_err(|error| Fault::Connection(error.to_string()))?;
+        let refusal = match response.status().as_u16() {
+            200 => None,
+            204 => return Ok(Answer::Nothing),
+            401 | 403 => Some(
+                "central does not know this farm's token; check central.token in farm.toml"
+                    .to_owned(),
+            ),
+            status => Some(format!("central answered with status {status}")),
+        };
+        if let Some(refusal) = refusal {
+            return Err(Fault::Answer(refusal));
         }
         let envelope = response
             .body_mut()
             .with_config()
             .limit(MAX_ENVELOPE)
             .read_to_string()
-            .map_err(|error| error.to_string())?;
-        self.take(envelope)
+            .map_err(|error| Fault::Connection(error.to_string()))?;
+        self.take(envelope).map_err(Fault::Answer)?;
+        Ok(Answer::New)
     }
 
     fn take(&mut self, envelope: String) -> Result<(), String> {
@@ -232,5 +270,142 @@ impl Sync {
             let text = format!("{error}; routing goes on from the stored snapshot");
             self.events.record("central-unreachable", "central", text);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+    use smart_mining_wire::{Entry, Envelope, PoolOffer, SecretKey};
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::{TcpListener, TcpStream};
+    use std::time::Instant as Moment;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn snapshot(sequence: u64, key: &SecretKey) -> String {
+        let entry = Entry {
+            coin: "BTC".to_owned(),
+            algorithm: smart_mining_wire::Algorithm::Sha256d,
+            pool: PoolOffer {
+                id: "a".to_owned(),
+                url: "stratum+tcp://a.example:3333".to_owned(),
+                fee: 0.01,
+                scheme: "FPPS".to_owned(),
+            },
+            usd_per_hash_day: 4e-14,
+            margin: 0.01,
+        };
+        let snapshot = Snapshot {
+            version: 1,
+            sequence,
+            created_at: 1_700_000_000,
+            entries: vec![entry],
+        };
+        Envelope::seal(&snapshot, key).to_json()
+    }
+
+    /// Central's side: it answers what the test says, when the test says it.
+    struct Central(TcpListener);
+
+    impl Central {
+        fn accept(&self) -> BufReader<TcpStream> {
+            let (stream, _) = self.0.accept().expect("a connection");
+            stream.set_read_timeout(Some(PATIENCE)).expect("set");
+            BufReader::new(stream)
+        }
+    }
+
+    fn asked(connection: &mut BufReader<TcpStream>) {
+        let mut line = String::new();
+        while line != "\r\n" {
+            line.clear();
+            let read = connection.read_line(&mut line).expect("a request");
+            assert_ne!(read, 0, "closed instead of asked");
+        }
+    }
+
+    fn answer(connection: &mut BufReader<TcpStream>, status: &str, body: &str) {
+        let head = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let stream = connection.get_mut();
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.write_all(body.as_bytes()).expect("sent");
+    }
+
+    struct Farm {
+        view: watch::Receiver<SyncView>,
+        events: Arc<Events>,
+        _folder: tempfile::TempDir,
+    }
+
+    fn start(key: &SecretKey) -> (Central, Farm) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let folder = tempfile::tempdir().expect("a folder");
+        let (store, _) = Store::open(&folder.path().join("farm.sqlite")).expect("a new store");
+        let central = crate::config::Central {
+            url: format!("http://{}", listener.local_addr().expect("bound")),
+            token: Secret::new("t"),
+            public_key: key.public(),
+        };
+        let events = Arc::new(Events::new(store.clone()));
+        let (sync, _ranking, view) = Sync::new(central, &[], store, events.clone(), Clock::start());
+        std::thread::spawn(move || sync.run());
+        let farm = Farm {
+            view,
+            events,
+            _folder: folder,
+        };
+        (Central(listener), farm)
+    }
+
+    fn until(view: &watch::Receiver<SyncView>, what: &str, wanted: impl Fn(&SyncView) -> bool) {
+        let deadline = Moment::now() + PATIENCE;
+        while !wanted(&view.borrow()) {
+            assert!(Moment::now() < deadline, "{what}: {:?}", view.borrow());
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_kept_connection_that_ended_is_no_outage() {
+        let key = SecretKey::from_bytes(&[7; 32]);
+        let (central, farm) = start(&key);
+        let mut kept = central.accept();
+        asked(&mut kept);
+        answer(&mut kept, "200 OK", &snapshot(1, &key));
+        // It ends while a poll waits on it, as when central is restarted.
+        asked(&mut kept);
+        drop(kept);
+        let mut fresh = central.accept();
+        asked(&mut fresh);
+        answer(&mut fresh, "200 OK", &snapshot(2, &key));
+        until(&farm.view, "the second snapshot", |view| view.sequence == 2);
+        assert_eq!(farm.view.borrow().reachable, Some(true));
+        let told: Vec<&str> = farm
+            .events
+            .recent()
+            .iter()
+            .map(|event| event.code)
+            .collect();
+        assert!(!told.contains(&"central-unreachable"), "{told:?}");
+    }
+
+    #[test]
+    fn nothing_new_said_at_once_is_not_asked_for_again_at_once() {
+        let key = SecretKey::from_bytes(&[7; 32]);
+        let (central, _farm) = start(&key);
+        let mut connection = central.accept();
+        let mut moments = Vec::new();
+        for _ in 0..3 {
+            asked(&mut connection);
+            moments.push(Moment::now());
+            answer(&mut connection, "204 No Content", "");
+        }
+        let apart = moments[2].saturating_duration_since(moments[0]);
+        assert!(apart >= FIRST_WAIT * 3 / 2, "asked twice within {apart:?}");
     }
 }
