@@ -147,10 +147,12 @@ fn check(answer: &Answer<'_>) -> Result<(), SourceError> {
     };
     let lower = words.to_lowercase();
     let says = |parts: &[&str]| parts.iter().any(|part| lower.contains(part));
-    Err(if says(&["key", "unauthori"]) {
-        SourceError::Key(words)
+    Err(if says(&["rate limit", "too many"]) {
+        SourceError::RateLimited(answer.retry_after())
     } else if says(&["usage", "quota", "limit", "exceeded"]) {
         SourceError::Stop(words)
+    } else if says(&["key", "unauthori"]) {
+        SourceError::Key(words)
     } else {
         SourceError::Service(words)
     })
@@ -200,7 +202,11 @@ mod tests {
             ask("Your key is unknown"),
             Err(SourceError::Key(_))
         ));
-        assert!(matches!(ask("No usage left"), Err(SourceError::Stop(_))));
+        assert!(matches!(
+            ask("No usage left for this key"),
+            Err(SourceError::Stop(_))
+        ));
+        assert_eq!(ask("Too many"), Err(SourceError::RateLimited(None)));
         let service = Err(SourceError::Service("Under repair".to_owned()));
         assert_eq!(ask("Under repair"), service);
         let parsed = parse(&HashrateNo, COINS, 200, r#"{"title":"Oh"}"#);

@@ -73,6 +73,9 @@ impl Source for Minerstat {
 
     fn requests(&self, settings: &Settings, catalog: &Catalog) -> Vec<Request> {
         let ids = catalog.ids(SERVICE, &settings.about).join(",");
+        if ids.is_empty() {
+            return Vec::new();
+        }
         let path = format!("/coins?list={}", address::escaped(&ids));
         let key = settings.key.iter();
         vec![Request {

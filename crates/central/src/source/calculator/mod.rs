@@ -18,7 +18,7 @@ pub use minerstat::Minerstat;
 pub use whattomine::WhatToMine;
 pub use whattomine_v1::WhatToMineV1;
 
-use super::{Catalog, Coin, Decimal, Num, Source, Subject};
+use super::{Catalog, Coin, Decimal, Num, Source, Subject, catalog::normalised};
 
 pub const fn all() -> [&'static dyn Source; 6] {
     [
@@ -37,9 +37,19 @@ fn coin_subject(coin: &Coin) -> Subject {
     }
 }
 
-/// The chain, if the coin is mined by the algorithm that the row names.
+/// The chain, if the coin is mined by the algorithm that the row names. A name
+/// that several algorithms share (`Blake3`) means the one that the coin has.
 fn chain_subject(catalog: &Catalog, coin: &Coin, algorithm: &str) -> Option<Subject> {
-    let algorithm = catalog.algorithm(algorithm)?;
+    let shared = format!("{}-", normalised(algorithm));
+    let algorithm = catalog.algorithm(algorithm).or_else(|| {
+        let mut own = coin
+            .algorithms
+            .iter()
+            .filter(|own| own.starts_with(&shared));
+        own.next()
+            .filter(|_| own.next().is_none())
+            .map(String::as_str)
+    })?;
     coin.has(algorithm).then(|| Subject::Chain {
         coin: coin.id.clone(),
         algorithm: algorithm.to_owned(),
@@ -49,4 +59,27 @@ fn chain_subject(catalog: &Catalog, coin: &Coin, algorithm: &str) -> Option<Subj
 /// What `per` hashes a second earn, for one hash a second.
 fn per_hash(value: &Num, per: &Num) -> Option<Decimal> {
     Some(value.positive()? / per.positive()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_name_means_the_coins_own_algorithm() {
+        let catalog = Catalog::built_in();
+        let of = |coin: &str, algorithm: &str| {
+            let coin = catalog.coin(coin).expect("a coin of the catalog");
+            match chain_subject(catalog, coin, algorithm) {
+                Some(Subject::Chain { algorithm, .. }) => algorithm,
+                _ => "none".to_owned(),
+            }
+        };
+        assert_eq!(of("ALPH", "Blake3"), "blake3-alephium");
+        assert_eq!(of("DCR", "Blake3"), "blake3-decred");
+        assert_eq!(of("DGB", "Qubit"), "qubit");
+        for wrong in ["Blake", "", "-", "Scrypt"] {
+            assert_eq!(of("ALPH", wrong), "none", "{wrong}");
+        }
+    }
 }

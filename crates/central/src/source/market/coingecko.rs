@@ -87,6 +87,9 @@ impl Source for CoinGecko {
 
     fn requests(&self, settings: &Settings, catalog: &Catalog) -> Vec<Request> {
         let ids = catalog.ids(SERVICE, &settings.about).join(",");
+        if ids.is_empty() {
+            return Vec::new();
+        }
         let ids = address::escaped(&ids);
         let ask = |kind, path: String, every| Request {
             kind,
@@ -307,5 +310,9 @@ mod tests {
         settings.about = vec!["FIRO".to_owned()];
         let requests = CoinGecko.requests(&settings, Catalog::built_in());
         assert!(requests[0].url.contains("/simple/price?ids=zcoin&"));
+        // Nothing that it knows: asking for no id would be an error.
+        settings.about = vec!["?".to_owned()];
+        let requests = CoinGecko.requests(&settings, Catalog::built_in());
+        assert_eq!(requests, []);
     }
 }
