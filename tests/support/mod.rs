@@ -108,6 +108,8 @@ fn launch(config: &Path) -> Child {
         .args(["run", "--config"])
         .arg(config)
         .env_remove("NOTIFY_SOCKET")
+        // What it leaves in the folder for temporary files goes with the farm.
+        .env("TMPDIR", config.with_file_name("."))
         .env("SMART_MINING_LOG", "debug")
         .stdout(Stdio::null())
         .stderr(log)
