@@ -7,7 +7,9 @@
 //! all of them in hex. A reward is subsidy *and* fees of that block. `height` of
 //! `get_info` and of a template counts blocks and so is one more than the tip's;
 //! `target_height` may lag behind it. "BUSY" and `synchronized: false` come with
-//! status 200 and full figures.
+//! status 200 and full figures; a node that was told to stay offline calls itself
+//! synchronised at any height, and a template says nothing of either. The node's own
+//! login is Digest, which is not spoken here: `key` is for a proxy before it.
 
 use super::jsonrpc::{self, call, post};
 use crate::source::chain::{self, Endpoint, Flag, fresh, no_such_kind, push_tip};
@@ -121,6 +123,7 @@ struct Figures {
     target_height: Num,
     synchronized: Flag,
     busy_syncing: Flag,
+    offline: Flag,
     nettype: Text,
     mainnet: Flag,
 }
@@ -147,7 +150,8 @@ fn info(raw: &RawValue, coin: &Coin) -> Result<Parsed, SourceError> {
     if !matches!(info.nettype.as_str(), "" | "mainnet") || info.mainnet.0 == Some(false) {
         return Err(chain::other_network(info.nettype.as_str()));
     }
-    if info.busy_syncing.0 == Some(true) || info.synchronized.0 == Some(false) {
+    let unsure = [info.busy_syncing.0, info.offline.0].contains(&Some(true));
+    if unsure || info.synchronized.0 == Some(false) {
         return Err(SourceError::Syncing("the node says so".to_owned()));
     }
     let height = info.height.whole().unwrap_or(0);
@@ -300,6 +304,7 @@ mod tests {
             r#"{"status":"OK","height":5,"difficulty":7,"synchronized":false}"#,
             r#"{"status":"OK","height":5,"difficulty":7,"busy_syncing":true}"#,
             r#"{"status":"OK","height":5,"difficulty":7,"target_height":8}"#,
+            r#"{"status":"OK","height":5,"difficulty":7,"synchronized":true,"offline":true}"#,
         ] {
             let answer = read("get_info", body);
             assert!(matches!(answer, Err(SourceError::Syncing(_))), "{answer:?}");

@@ -30,6 +30,9 @@ pub struct Bitcoind;
 /// No peers, and still downloading: both mean old blocks.
 pub(super) const SYNCING: &[i64] = &[-9, -10];
 
+/// A block of the past does not change.
+const ONCE: Duration = Duration::from_secs(365 * 86_400);
+
 impl Source for Bitcoind {
     fn name(&self) -> &'static str {
         "bitcoind"
@@ -86,7 +89,7 @@ pub fn block_stats(node: &chain::Endpoint<'_>, height: u64) -> Request {
             "getblockstats",
             &json!([height, ["height", "time", "subsidy", "totalfee"]]),
         ),
-        Duration::MAX,
+        ONCE,
     )
 }
 
