@@ -19,7 +19,7 @@
 //! - [`market`]: prices. [`calculator`]: difficulty, reward and hashrate as
 //!   others work them out.
 //! - [`rpc`], [`explorer`]: chains, as nodes and explorers tell of them; what these
-//!   share is in [`chain`].
+//!   share is in [`chain`]. [`pool`]: pools and markets of hashrate.
 
 pub mod address;
 pub mod answer;
@@ -29,6 +29,7 @@ pub mod chain;
 pub mod explorer;
 pub mod market;
 pub mod number;
+pub mod pool;
 pub mod rows;
 pub mod rpc;
 pub mod stated;
@@ -106,6 +107,12 @@ pub enum Fact {
     OrphanRate,
     /// Unix seconds of the pool's newest block.
     PoolLastBlock,
+    /// Hashes per second of an account of ours, as the pool counts them.
+    AccountHashrate,
+    /// Coins per hash per second and day that an account of ours earned yesterday.
+    PaidCoinPerHashDay,
+    /// Hashes per second that one price of a market's order book is for.
+    MarketUnit,
     /// BTC per hash per second and day, as offered or promised.
     OfferBtcPerHashDay,
     /// The same as paid over the last day.
