@@ -358,3 +358,24 @@ async fn a_fleet_shares_one_connection() {
     assert_eq!(a.books().connections_opened, 1);
     assert_eq!(a.books().total.duplicates(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn miners_beyond_a_narrow_pools_room_are_told_of_on_the_page() {
+    let config = PoolConfig {
+        extranonce2_size: 4,
+        ..PoolConfig::new("a", Algorithm::Sha256d, 1)
+    };
+    let a = Pool::start(config).await.expect("a pool on loopback");
+    let appliance = Farm::new().pool("a", a.address(), "").start();
+    appliance.on_pool("a").await;
+    let mut guests = Vec::new();
+    for _ in 0..257 {
+        let guest = RawClient::connect(appliance.farm.sha256d, PATIENCE).await;
+        guests.push(guest.expect("let in"));
+    }
+    let told = || appliance.get("/api/events").unwrap_or_default();
+    appliance
+        .until("the event", |_| told().contains("pool-too-narrow"))
+        .await;
+    assert!(told().contains("room for 256 miners"), "{}", told());
+}

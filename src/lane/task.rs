@@ -83,6 +83,8 @@ pub fn start(
         names: BTreeMap::new(),
         failures: BTreeMap::new(),
         board: Arc::default(),
+        groups: 1,
+        narrow: None,
         published,
         views,
         reports,
@@ -118,6 +120,10 @@ struct Task {
     /// The last failure told about each pool, so that a lasting one is told once.
     failures: BTreeMap<String, String>,
     board: Arc<Board>,
+    /// Groups of miners that were ever in use.
+    groups: usize,
+    /// The link that was said to be too narrow for them.
+    narrow: Option<LinkId>,
     published: watch::Sender<Published>,
     views: watch::Sender<LaneView>,
     reports: mpsc::Sender<LinkReport>,
@@ -147,6 +153,7 @@ impl Task {
                 Ok(()) = ranking.changed() => self.rank(&ranking.borrow_and_update().clone()),
                 Ok(()) = groups.changed() => {
                     let groups = *groups.borrow_and_update();
+                    self.groups = groups;
                     self.lane.set_groups(groups, self.around.clock.now());
                 }
                 () = self.around.clock.sleep_until(deadline) => {
@@ -265,6 +272,7 @@ impl Task {
 
     /// Hand the board to the miners, with the links its jobs belong to.
     fn publish(&mut self) {
+        self.tell_narrow();
         let (board, stops) = (&self.board, &self.stops);
         self.links
             .retain(|link, _| stops.contains_key(link) || board.mentions(*link));
@@ -272,6 +280,22 @@ impl Task {
             board: self.board.clone(),
             links: Arc::new(self.links.clone()),
         });
+    }
+
+    /// Miners without room on the pool's connection get no job: that must not be silent.
+    fn tell_narrow(&mut self) {
+        let (Some(job), Some(room)) = (self.board.current(), self.board.groups()) else {
+            return;
+        };
+        if room >= self.groups || self.narrow.replace(job.link) == Some(job.link) {
+            return;
+        }
+        let pool = self.names.get(&job.link).map_or("?", String::as_str);
+        let text = format!(
+            "its extranonce2 has room for {} miners on one connection; those beyond get no job while it is the route",
+            room * 256
+        );
+        self.around.events.record("pool-too-narrow", pool, text);
     }
 
     fn decided(&mut self, decision: &Decision) {
@@ -379,6 +403,8 @@ mod tests {
             names: BTreeMap::new(),
             failures: BTreeMap::new(),
             board: Arc::default(),
+            groups: 1,
+            narrow: None,
             published: watch::channel(Published::default()).0,
             views: watch::channel(LaneView::default()).0,
             reports,

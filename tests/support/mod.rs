@@ -7,15 +7,26 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago. Each is given once, and none is of the range
+/// from which the system takes ports by itself: nobody takes it before its user does.
 pub fn free_address() -> SocketAddr {
-    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    probe.local_addr().expect("it is bound")
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id() % 20_000 * 64;
+    for _ in 0..20_000 {
+        let offset = (start + GIVEN.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let port = 10_000 + u16::try_from(offset).expect("below 20,000");
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+    panic!("no port between 10000 and 29999 is free");
 }
 
 /// What a farm.toml of a test says, beside its listeners.

@@ -11,23 +11,15 @@ pub enum Refusal {
     Envelope(#[from] EnvelopeError),
     #[error("sequence {got} is not newer than {have}, which is in force")]
     Old { got: u64, have: u64 },
-    #[error(
-        "created at {created_at} by central's clock, before the snapshot in force ({in_force}), in spite of its newer sequence"
-    )]
-    BackInTime { created_at: u64, in_force: u64 },
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct InForce {
-    sequence: u64,
-    created_at: u64,
 }
 
 /// Remembers what is in force, and counts.
 #[derive(Debug)]
 pub struct Gate {
     trusted: PublicKey,
-    in_force: Option<InForce>,
+    /// The sequence in force. It alone orders snapshots: a clock of central that
+    /// once stood in the future must not shut the gate for good.
+    in_force: Option<u64>,
     pub accepted: u64,
     pub refused: u64,
     pub last_refusal: Option<String>,
@@ -46,7 +38,7 @@ impl Gate {
 
     /// The sequence in force, 0 if none is.
     pub fn sequence(&self) -> u64 {
-        self.in_force.map_or(0, |snapshot| snapshot.sequence)
+        self.in_force.unwrap_or(0)
     }
 
     /// Judge one envelope. The caller puts it in force by [`Gate::commit`],
@@ -62,29 +54,17 @@ impl Gate {
 
     fn examine(&self, envelope: &[u8]) -> Result<Snapshot, Refusal> {
         let snapshot = Envelope::from_json(envelope)?.open(&self.trusted)?;
-        let Some(have) = self.in_force else {
-            return Ok(snapshot);
-        };
-        if snapshot.sequence <= have.sequence {
-            return Err(Refusal::Old {
+        match self.in_force {
+            Some(have) if snapshot.sequence <= have => Err(Refusal::Old {
                 got: snapshot.sequence,
-                have: have.sequence,
-            });
+                have,
+            }),
+            Some(_) | None => Ok(snapshot),
         }
-        if snapshot.created_at < have.created_at {
-            return Err(Refusal::BackInTime {
-                created_at: snapshot.created_at,
-                in_force: have.created_at,
-            });
-        }
-        Ok(snapshot)
     }
 
     pub fn commit(&mut self, snapshot: &Snapshot) {
         self.accepted += 1;
-        self.in_force = Some(InForce {
-            sequence: snapshot.sequence,
-            created_at: snapshot.created_at,
-        });
+        self.in_force = Some(snapshot.sequence);
     }
 }

@@ -12,10 +12,13 @@ use crate::share::LinkId;
 use crate::{Duration, Instant};
 
 /// Waits after the first failures; a fault that lasts is asked ever more rarely.
-const FIRST_WAITS: [Duration; 3] = [
+/// A pool that restarts is back within a minute: until then it is asked often.
+const FIRST_WAITS: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(5),
+    Duration::from_secs(10),
+    Duration::from_secs(20),
 ];
 const LONG_WAIT: Duration = Duration::from_secs(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
@@ -151,7 +154,7 @@ mod tests {
                 waits.push((until - now).as_secs());
             }
         }
-        assert_eq!(waits, [1, 2, 5, 30, 60, 120, 240, 480, 900, 900, 900, 900]);
+        assert_eq!(waits, [1, 2, 5, 10, 20, 30, 60, 120, 240, 480, 900, 900]);
         assert!(health.hurry(now).may_open(now + HOLDING_WAIT));
     }
 

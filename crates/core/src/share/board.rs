@@ -56,6 +56,11 @@ impl Board {
         self.jobs.iter().any(|job| job.link == link)
     }
 
+    /// How many groups of miners the current job was rendered for.
+    pub fn groups(&self) -> Option<usize> {
+        Some(self.current.as_ref()?.lines.len())
+    }
+
     /// How many jobs are honoured.
     pub fn len(&self) -> usize {
         self.jobs.len()
