@@ -11,8 +11,13 @@
 //!   but the database, so any number of them may run.
 //!
 //! [`db`] connects and migrates, [`migrations`] is the schema.
+//!
+//! What the outside world says is read by [`source`] within each host's budget
+//! ([`transport`]) and shown by [`ask`]; [`profit`] is the arithmetic on it. The
+//! ranking does not rest on these yet: it comes from imported files.
 
 pub mod api;
+pub mod ask;
 pub mod cli;
 pub mod dataset;
 pub mod db;

@@ -4,7 +4,8 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use smart_mining_central::db::Database;
 use smart_mining_central::import::{ImportError, import};
-use smart_mining_central::{cli, keyfile};
+use smart_mining_central::source::Settings;
+use smart_mining_central::{ask, cli, keyfile};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -24,6 +25,25 @@ enum Command {
     Keygen { file: PathBuf },
     /// Print the public key of a signing key.
     PublicKey { file: PathBuf },
+    /// List the services that can be read.
+    Sources,
+    /// Ask one of them now and print what it says, a line of JSON each; stores nothing.
+    Ask(Ask),
+}
+
+#[derive(Args)]
+struct Ask {
+    /// A name that `sources` lists.
+    source: String,
+    /// Its address, if not the public one; an own node has no other.
+    #[arg(long)]
+    url: Option<String>,
+    /// A file with the service's key, for those that want one.
+    #[arg(long)]
+    key_file: Option<PathBuf>,
+    /// Coins or pools to ask for, where the service must be told; several by commas.
+    #[arg(long, value_delimiter = ',')]
+    about: Vec<String>,
 }
 
 #[derive(Args)]
@@ -48,6 +68,8 @@ async fn main() -> ExitCode {
         Command::Import(arguments) => run_import(arguments).await,
         Command::Keygen { file } => keygen(&file),
         Command::PublicKey { file } => public_key(&file),
+        Command::Sources => ask::list(&mut std::io::stdout()),
+        Command::Ask(arguments) => tokio::task::block_in_place(|| run_ask(arguments)),
     };
     cli::finish(result, |error| {
         error
@@ -73,6 +95,28 @@ async fn run_import(arguments: Import) -> anyhow::Result<()> {
         key.public().id()
     );
     Ok(())
+}
+
+fn run_ask(arguments: Ask) -> anyhow::Result<()> {
+    let key = match &arguments.key_file {
+        Some(file) => {
+            let text = std::fs::read_to_string(file).with_context(|| {
+                format!(
+                    "{} cannot be read; name the file with the key",
+                    file.display()
+                )
+            })?;
+            Some(text.trim().to_owned())
+        }
+        None => None,
+    };
+    let settings = Settings {
+        url: arguments.url,
+        key,
+        about: arguments.about,
+        ..Settings::default()
+    };
+    ask::ask(&arguments.source, &settings, &mut std::io::stdout())
 }
 
 fn keygen(file: &Path) -> anyhow::Result<()> {

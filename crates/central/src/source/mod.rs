@@ -30,6 +30,7 @@ pub mod explorer;
 pub mod market;
 pub mod number;
 pub mod pool;
+pub mod registry;
 pub mod rows;
 pub mod rpc;
 pub mod stated;
