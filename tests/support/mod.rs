@@ -178,14 +178,16 @@ impl Appliance {
     /// Ask until the status is as wanted. The interval only bounds how often.
     pub async fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + PATIENCE;
+        let mut again = tokio::time::interval(Duration::from_millis(20));
         loop {
+            again.tick().await;
             let status = tokio::task::block_in_place(|| self.status());
             match status {
                 Some(status) if wanted(&status) => return status,
                 other if Instant::now() > deadline => {
                     panic!("{what}: not within {PATIENCE:?}; the status is {other:#?}")
                 }
-                Some(_) | None => tokio::time::sleep(Duration::from_millis(20)).await,
+                Some(_) | None => {}
             }
         }
     }
