@@ -166,10 +166,15 @@ impl Sync {
     }
 
     fn poll(&mut self, agent: &Agent) -> Result<Answer, Fault> {
+        // Whether central is there must not wait for its next snapshot.
+        let wait = match self.view.borrow().reachable {
+            Some(true) => WAIT_SECONDS,
+            Some(false) | None => 0,
+        };
         let mut response = agent
             .get(format!("{}/api/v1/snapshot", self.central.url))
             .query("after", self.gate.sequence().to_string())
-            .query("wait", WAIT_SECONDS.to_string())
+            .query("wait", wait.to_string())
             .header(
                 "Authorization",
                 format!("Bearer {}", self.central.token.expose()),

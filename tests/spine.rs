@@ -245,8 +245,14 @@ async fn central_away_for_the_whole_run_costs_no_share_and_a_restart_routes_from
         started.elapsed()
     );
     all_work(&miners).await;
-    // And when central is back, so are its rankings.
+    // And when central is back that shows at once, although it has nothing new;
+    // and so do its rankings.
     central.serve().await;
+    appliance
+        .until("central is back", |status| {
+            status["central"]["state"] == "reachable"
+        })
+        .await;
     let (b, sequence) = {
         let b = pool("b", 2).await;
         let sequence = central.publish(&[(&a, 4e-14), (&b, 9e-14)]).await;
