@@ -400,6 +400,11 @@ impl MinerSession {
             return self.refuse(id, None, &Reject::new(code::OTHER, text));
         }
         let params: Strings<'_, 6> = message.params().unwrap_or_default();
+        let worker = worker_name(params.get(0).unwrap_or(""));
+        if !self.may_submit_as(&worker) {
+            let text = "worker is not authorized here";
+            return self.refuse(id, None, &Reject::new(code::UNAUTHORIZED, text));
+        }
         let (job, claim) = match self.claim(&params, board) {
             Ok(found) => found,
             Err(reject) => return self.refuse(id, None, &reject),
@@ -415,7 +420,6 @@ impl MinerSession {
                 &Reject::new(code::DUPLICATE, "duplicate share"),
             );
         }
-        let worker = worker_name(params.get(0).unwrap_or(""));
         let Some(token) = self.remember(id, &job, now) else {
             let text = "too many shares are waiting for the pool";
             message::push_error(&mut self.output, id, code::OTHER, text);
@@ -439,12 +443,6 @@ impl MinerSession {
 
     fn claim(&self, params: &Strings<'_, 6>, board: &Board) -> Result<(Arc<Job>, Claim), Reject> {
         let malformed = |text| Reject::new(code::OTHER, text);
-        if !self.may_submit_as(&worker_name(params.get(0).unwrap_or(""))) {
-            return Err(Reject::new(
-                code::UNAUTHORIZED,
-                "worker is not authorized here",
-            ));
-        }
         let id = params.get(1).and_then(hex::number);
         let Some(job) = id.and_then(|id| board.find(id)) else {
             return Err(Reject::new(code::STALE, "job not found"));

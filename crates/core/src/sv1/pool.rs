@@ -216,7 +216,7 @@ impl<R> PoolSession<R> {
         match self.state {
             State::Subscribing | State::Authorizing => self.started + LOGIN_WITHIN,
             State::LoggedIn => {
-                let forget = self.sent().min().map(|sent| sent + FORGET_AFTER);
+                let forget = self.oldest().map(|sent| sent + FORGET_AFTER);
                 let deaf = self.unheard().map(|sent| sent + DEAF_AFTER);
                 (forget.into_iter().chain(deaf)).fold(self.last_line + SILENT_AFTER, Instant::min)
             }
@@ -224,13 +224,18 @@ impl<R> PoolSession<R> {
         }
     }
 
-    fn sent(&self) -> impl Iterator<Item = Instant> {
-        self.flights.values().map(|flight| flight.sent)
+    /// When the oldest share was sent. Ids are given out in order, so nothing is
+    /// searched: this is asked after each line and each share.
+    fn oldest(&self) -> Option<Instant> {
+        self.flights.values().next().map(|flight| flight.sent)
     }
 
     /// The first share since the pool's last line.
     fn unheard(&self) -> Option<Instant> {
-        self.sent().filter(|sent| *sent >= self.last_line).min()
+        let newest_first = self.flights.values().rev().map(|flight| flight.sent);
+        newest_first
+            .take_while(|sent| *sent >= self.last_line)
+            .last()
     }
 
     pub fn tick(&mut self, now: Instant) {
