@@ -19,6 +19,7 @@
 pub mod api;
 pub mod ask;
 pub mod cli;
+pub mod collect;
 pub mod dataset;
 pub mod db;
 pub mod farms;

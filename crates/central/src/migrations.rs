@@ -20,11 +20,18 @@ struct Step {
     sql: &'static str,
 }
 
-const STEPS: &[Step] = &[Step {
-    version: 1,
-    name: "ranking and farms",
-    sql: include_str!("../migrations/0001_ranking_and_farms.sql"),
-}];
+const STEPS: &[Step] = &[
+    Step {
+        version: 1,
+        name: "ranking and farms",
+        sql: include_str!("../migrations/0001_ranking_and_farms.sql"),
+    },
+    Step {
+        version: 2,
+        name: "what the ranking rests on",
+        sql: include_str!("../migrations/0002_what_the_ranking_rests_on.sql"),
+    },
+];
 
 #[derive(Debug, thiserror::Error)]
 pub enum MigrationError {

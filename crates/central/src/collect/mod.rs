@@ -1,0 +1,15 @@
+//! From sources to answers: what is configured, what is due, who is asked, what was said.
+
+use crate::source::Parsed;
+use crate::transport::fetch::FetchError;
+
+/// One answer to one question, or why there is none.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub source: &'static str,
+    pub kind: &'static str,
+    pub about: String,
+    /// Unix seconds at which the answer was in hand.
+    pub at: u64,
+    pub result: Result<Parsed, FetchError>,
+}
