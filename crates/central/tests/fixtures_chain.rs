@@ -45,6 +45,7 @@ fn parse(
         headers: Vec::new(),
         body: None,
         every: Duration::ZERO,
+        network: None,
     };
     let answer = Answer {
         status,

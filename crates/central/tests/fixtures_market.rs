@@ -41,6 +41,7 @@ fn question(kind: &'static str, about: &str) -> Request {
         headers: Vec::new(),
         body: None,
         every: Duration::ZERO,
+        network: None,
     }
 }
 

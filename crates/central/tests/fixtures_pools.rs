@@ -43,6 +43,7 @@ fn read((name, kind, about, url): Question, body: &str) -> Result<Parsed, Source
         headers: Vec::new(),
         body: None,
         every: Duration::ZERO,
+        network: None,
     };
     let answer = Answer {
         status: 200,

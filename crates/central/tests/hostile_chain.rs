@@ -157,6 +157,7 @@ proptest! {
                 headers: Vec::new(),
                 body: None,
                 every: Duration::ZERO,
+                network: None,
             };
             let read = || source.parse(&request, &answer, Catalog::built_in(), now);
             let first = read();

@@ -153,6 +153,7 @@ fn read(
         headers: Vec::new(),
         body: question,
         every: Duration::ZERO,
+        network: None,
     };
     let headers = [("retry-after".to_owned(), "x".to_owned())];
     let answer = Answer {

@@ -249,6 +249,7 @@ fn read(
         headers: Vec::new(),
         body: None,
         every: Duration::ZERO,
+        network: None,
     };
     let answer = Answer {
         status,

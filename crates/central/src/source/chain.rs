@@ -86,6 +86,7 @@ pub fn get(kind: &'static str, about: &str, url: String, every: Duration) -> Req
         headers: Vec::new(),
         body: None,
         every,
+        network: None,
     }
 }
 

@@ -180,6 +180,9 @@ pub struct Request {
     pub body: Option<String>,
     /// Ask again after this.
     pub every: Duration,
+    /// The private chain that an own node must be on (`regtest`); none: the main
+    /// network.
+    pub network: Option<String>,
 }
 
 /// What a service allows, as documented.
@@ -210,6 +213,12 @@ pub trait Source: Sync {
         false
     }
     fn requests(&self, settings: &Settings, catalog: &Catalog) -> Vec<Request>;
+    /// Questions that only a good answer makes possible: blocks of a height. One
+    /// takes the place of an earlier one with the same `kind` and `about`, and like
+    /// any other is asked no sooner than `every` after the last time.
+    fn follow_up(&self, _: &Settings, _: &Catalog, _: &Parsed) -> Vec<Request> {
+        Vec::new()
+    }
     /// Pure: the same answer always gives the same result. `now` (Unix seconds)
     /// is only for judging a time that the answer itself states.
     fn parse(

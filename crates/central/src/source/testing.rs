@@ -30,6 +30,7 @@ pub fn parse_about(
         headers: Vec::new(),
         body: None,
         every: Duration::ZERO,
+        network: None,
     };
     let answer = Answer {
         status,

@@ -50,6 +50,7 @@ impl Source for BraiinsInsights {
             headers: Vec::new(),
             body: None,
             every: Duration::from_secs(600),
+            network: None,
         }]
     }
 

@@ -92,6 +92,7 @@ impl Source for F2PoolChart {
                 headers: Vec::new(),
                 body: Some("{}".to_owned()),
                 every: Duration::from_secs(1800),
+                network: None,
             })
             .collect()
     }

@@ -87,6 +87,7 @@ impl Source for HashrateNo {
             body: None,
             // 90 a month.
             every: Duration::from_secs(8 * 3600),
+            network: None,
         }]
     }
 

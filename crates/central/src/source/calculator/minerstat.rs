@@ -85,6 +85,7 @@ impl Source for Minerstat {
             headers: key.map(|key| ("x-api-key", key.clone())).collect(),
             body: None,
             every: Duration::from_secs(600),
+            network: None,
         }]
     }
 

@@ -84,6 +84,7 @@ impl Source for WhatToMine {
             headers: Vec::new(),
             body: None,
             every: Duration::from_secs(300),
+            network: None,
         };
         vec![ask(ASIC, "/asic.json"), ask(GPU, "/coins.json")]
     }

@@ -83,6 +83,7 @@ impl Source for WhatToMineV1 {
                 headers: headers(settings),
                 body: Some(question(theirs, *hashrate)),
                 every: Duration::from_secs(1800),
+                network: None,
             })
             .collect()
     }

@@ -75,6 +75,7 @@ impl Source for Binance {
             headers: Vec::new(),
             body: None,
             every: Duration::from_secs(60),
+            network: None,
         };
         let mut requests = vec![ask(ALL, "", "/ticker/price".to_owned())];
         if settings.about.is_empty() {

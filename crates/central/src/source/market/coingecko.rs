@@ -98,6 +98,7 @@ impl Source for CoinGecko {
             headers: key_header(settings),
             body: None,
             every: Duration::from_secs(every),
+            network: None,
         };
         // Together below 10,000 a month, the quota of a free key.
         vec![

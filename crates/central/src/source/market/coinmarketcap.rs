@@ -98,6 +98,7 @@ impl Source for CoinMarketCap {
             body: None,
             // 9,000 credits a month.
             every: Duration::from_secs(7200),
+            network: None,
         }]
     }
 

@@ -70,6 +70,7 @@ impl Source for CoinPaprika {
                 .collect(),
             body: None,
             every: Duration::from_secs(300),
+            network: None,
         }]
     }
 

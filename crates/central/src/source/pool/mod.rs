@@ -184,6 +184,7 @@ fn get(kind: &'static str, about: &str, url: String, every: u64) -> Request {
         headers: Vec::new(),
         body: None,
         every: Duration::from_secs(every),
+        network: None,
     }
 }
 

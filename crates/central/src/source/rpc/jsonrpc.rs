@@ -68,6 +68,7 @@ pub fn post(
         headers,
         body: Some(body.to_string()),
         every,
+        network: None,
     }
 }
 
