@@ -31,6 +31,11 @@ const STEPS: &[Step] = &[
         name: "what the ranking rests on",
         sql: include_str!("../migrations/0002_what_the_ranking_rests_on.sql"),
     },
+    Step {
+        version: 3,
+        name: "reports, fleet and releases",
+        sql: include_str!("../migrations/0003_reports_fleet_releases.sql"),
+    },
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A proof-of-work algorithm that the system knows by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub enum Algorithm {
     Sha256d,
     Scrypt,

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 const PURPOSE: &[u8] = b"smart-mining snapshot v1\n";
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Envelope {
     /// Which key signed, for a helpful error when keys were rotated. Not trusted.
     pub key_id: String,
