@@ -25,6 +25,7 @@ pub mod db;
 pub mod farms;
 pub mod import;
 pub mod keyfile;
+pub mod merge;
 pub mod migrations;
 pub mod profit;
 pub mod publish;

@@ -41,6 +41,7 @@ pub use answer::{Answer, SourceError};
 pub use catalog::{Catalog, Coin};
 pub use number::{Decimal, Num};
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -56,7 +57,8 @@ pub struct Observation {
 }
 
 /// What a value is about. Coins and algorithms are the catalog's, never a ticker.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// A coin as such: its price.
     Coin { coin: String },
@@ -74,7 +76,7 @@ pub enum Subject {
 }
 
 /// What kind of value. The unit stands with each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Fact {
     /// USD for one coin (or USDT where the market has nothing else).
     PriceUsd,
@@ -213,9 +215,10 @@ pub trait Source: Sync {
         false
     }
     fn requests(&self, settings: &Settings, catalog: &Catalog) -> Vec<Request>;
-    /// Questions that only a good answer makes possible: blocks of a height. One
-    /// takes the place of an earlier one with the same `kind` and `about`, and like
-    /// any other is asked no sooner than `every` after the last time.
+    /// Questions that only a good answer to one of [`Self::requests`] makes possible:
+    /// blocks of a height. One takes the place of an earlier one with the same `kind`
+    /// and `about`, and like any other is asked no sooner than `every` after the last
+    /// time. Its own answer is followed up by nothing.
     fn follow_up(&self, _: &Settings, _: &Catalog, _: &Parsed) -> Vec<Request> {
         Vec::new()
     }

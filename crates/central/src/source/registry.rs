@@ -3,19 +3,22 @@
 use super::explorer::{blockchain_info, blockchair, blockscout, mempool};
 use super::rpc::{bitcoind, dcrdata, eth, kaspa_rest, kaspad, monero_explorer, monerod, zcashd};
 use super::{Source, calculator, market, pool};
+use crate::merge::authority::Authority;
 
-static NODES: [&dyn Source; 8] = [
+/// Run by ourselves.
+static NODES: [&dyn Source; 5] = [
     &bitcoind::Bitcoind,
     &zcashd::Zcashd,
     &monerod::Monerod,
     &eth::Eth,
     &kaspad::Kaspad,
+];
+
+/// Of others; some of these are views of a node.
+static EXPLORERS: [&dyn Source; 7] = [
     &kaspa_rest::KaspaRest,
     &dcrdata::Dcrdata,
     &monero_explorer::MoneroExplorer,
-];
-
-static EXPLORERS: [&dyn Source; 4] = [
     &mempool::Mempool,
     &blockchair::Blockchair,
     &blockchain_info::BlockchainInfo,
@@ -35,6 +38,24 @@ pub fn all() -> Vec<&'static dyn Source> {
 
 pub fn find(name: &str) -> Option<&'static dyn Source> {
     all().into_iter().find(|source| source.name() == name)
+}
+
+/// Whose word it is, by the part of the list that a source stands in.
+pub fn authority(name: &str) -> Authority {
+    let among = |sources: &[&'static dyn Source]| sources.iter().any(|it| it.name() == name);
+    if among(&NODES) {
+        Authority::Node
+    } else if among(&EXPLORERS) {
+        Authority::Explorer
+    } else if among(&pool::ALL) {
+        Authority::Pool
+    } else if among(&calculator::all()) {
+        Authority::Calculator
+    } else if among(&market::all()) {
+        Authority::Market
+    } else {
+        Authority::Unknown
+    }
 }
 
 #[cfg(test)]
