@@ -1,5 +1,9 @@
 //! From sources to answers: what is configured, what is due, who is asked, what was said.
 
+pub mod config;
+
+pub use config::Config;
+
 use crate::source::Parsed;
 use crate::transport::fetch::FetchError;
 
