@@ -20,11 +20,15 @@ const ASKED: &[Asked] = &[
     (&bitcoind::Bitcoind, "getnetworkhashps"),
     (&bitcoind::Bitcoind, "getblockstats"),
     (&bitcoind::Bitcoind, "getblocktemplate"),
+    (&bitcoind::Bitcoind, "fees"),
     (&zcashd::Zcashd, "getblocksubsidy"),
     (&monerod::Monerod, "get_info"),
     (&monerod::Monerod, "get_last_block_header"),
     (&monerod::Monerod, "get_block_template"),
+    (&monerod::Monerod, "get_block_headers_range"),
     (&eth::Eth, "eth_getBlockByNumber"),
+    (&eth::Eth, "state"),
+    (&eth::Eth, "blocks"),
     (&kaspad::Kaspad, "getBlockDagInfo"),
     (&kaspad::Kaspad, "estimateNetworkHashesPerSecond"),
     (&kaspa_rest::KaspaRest, "blockdag"),
@@ -60,6 +64,13 @@ const BODIES: &[&str] = &[
     r#"[{"id":"getblockchaininfo","result":{"blocks":N,"difficulty":N,"time":N}},
         {"id":"getmininginfo","result":{"blocks":N,"difficulty":N,"networkhashps":N}},
         {"id":N,"error":{"code":N,"message":N}}]"#,
+    r#"[{"id":1,"result":{"height":N,"time":N,"subsidy":N,"totalfee":N}},
+        {"id":2,"result":{"height":N,"time":N,"subsidy":N,"totalfee":N}},{"id":3,"error":{"code":N}}]"#,
+    r#"{"result":{"status":"OK","headers":[{"height":N,"timestamp":N,"difficulty":N,"reward":N},
+        {"height":N,"timestamp":N,"wide_difficulty":"0xN","reward":N},N]}}"#,
+    r#"[{"id":"eth_chainId","result":"0x3d"},{"id":"eth_syncing","result":false},
+        {"id":"eth_getBlockByNumber","result":{"number":"0xN","difficulty":"0xN","timestamp":"0xN"}},
+        {"id":"eth_getBlockByNumber","result":{"number":"0x1","difficulty":"0xN","timestamp":"0x1"}}]"#,
     r#"{"result":N,"error":null,"id":1}"#,
     r#"{"result":null,"error":{"code":N,"message":"x"}}"#,
     r#"{"result":{"status":"OK","difficulty":N,"difficulty_top64":N,"wide_difficulty":N,"height":N,
@@ -145,6 +156,7 @@ proptest! {
         body in some_body(),
         status in prop_oneof![4 => Just(200_u16), 1 => any::<u16>()],
         about in prop::sample::select(&["BTC", "DGB", "ZEC", "XMR", "ETC", "KAS", "DCR", "XEC", "?"][..]),
+        network in prop::sample::select(&[None, Some("regtest"), Some("61")][..]),
         now in prop_oneof![Just(NOW), any::<u64>()],
     ) {
         let headers = [("retry-after".to_owned(), "9".to_owned())];
@@ -157,7 +169,7 @@ proptest! {
                 headers: Vec::new(),
                 body: None,
                 every: Duration::ZERO,
-                network: None,
+                network: network.map(str::to_owned),
             };
             let read = || source.parse(&request, &answer, Catalog::built_in(), now);
             let first = read();

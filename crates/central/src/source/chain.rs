@@ -1,9 +1,10 @@
 //! What the sources that tell of a chain have in common.
 
 use super::{
-    Answer, Catalog, Coin, Decimal, Fact, Parsed, Request, Settings, SourceError, Subject,
+    Answer, Catalog, Coin, Decimal, Fact, Observation, Parsed, Request, Settings, SourceError,
+    Subject,
 };
-use bigdecimal::Zero;
+use bigdecimal::{ToPrimitive, Zero};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -26,6 +27,8 @@ pub struct Endpoint<'a> {
     /// Without a slash at the end.
     pub url: String,
     pub key: Option<String>,
+    /// The private chain that the node must be on, from `more["network.<COIN>"]`.
+    pub network: Option<String>,
 }
 
 /// Addresses of nodes and of a service's other instances. One address knows one
@@ -51,6 +54,7 @@ pub fn endpoints<'a>(
                 coin,
                 url: url.trim_end_matches('/').to_owned(),
                 key: of("key", coin).or_else(|| settings.key.clone().filter(|_| alone)),
+                network: of("network", coin),
             })
         })
         .collect()
@@ -72,6 +76,7 @@ pub fn public<'a>(
             coin,
             url: url.to_owned(),
             key: settings.key.clone(),
+            network: None,
         }));
     }
     found
@@ -141,12 +146,6 @@ pub fn no_such_kind(kind: &str) -> SourceError {
     SourceError::NotFound(format!("no answer of the kind {kind:?} is known"))
 }
 
-/// A node or an explorer of a test network tells nothing of the coin.
-pub fn other_network(name: &str) -> SourceError {
-    let name = super::answer::excerpt(name);
-    SourceError::NotFound(format!("the main network; this one is on {name:?}"))
-}
-
 pub fn subject(coin: &Coin, algorithm: &str) -> Subject {
     Subject::Chain {
         coin: coin.id.clone(),
@@ -166,6 +165,13 @@ pub fn only(coin: &Coin) -> Result<Subject, SourceError> {
     coin.only_algorithm()
         .map(|algorithm| subject(coin, algorithm))
         .ok_or_else(several)
+}
+
+/// The height of a coin's one chain, if this was said.
+pub fn height(parsed: &Parsed, coin: &Coin) -> Option<u64> {
+    let subject = only(coin).ok()?;
+    let said = |one: &&Observation| one.fact == Fact::Height && one.subject == subject;
+    parsed.observations.iter().find(said)?.value.to_u64()
 }
 
 /// Refuse what was said of an old tip: nothing that stands beside it is current.

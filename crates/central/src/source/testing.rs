@@ -23,6 +23,27 @@ pub fn parse_about(
     status: u16,
     body: &str,
 ) -> Result<Parsed, SourceError> {
+    ask_and_parse(source, kind, (about, None), status, body)
+}
+
+/// A good answer of a node that has to be on this network.
+pub fn parse_on(
+    source: &dyn Source,
+    kind: &'static str,
+    about: &str,
+    network: Option<&str>,
+    body: &str,
+) -> Result<Parsed, SourceError> {
+    ask_and_parse(source, kind, (about, network), 200, body)
+}
+
+fn ask_and_parse(
+    source: &dyn Source,
+    kind: &'static str,
+    (about, network): (&str, Option<&str>),
+    status: u16,
+    body: &str,
+) -> Result<Parsed, SourceError> {
     let request = Request {
         kind,
         about: about.to_owned(),
@@ -30,7 +51,7 @@ pub fn parse_about(
         headers: Vec::new(),
         body: None,
         every: Duration::ZERO,
-        network: None,
+        network: network.map(str::to_owned),
     };
     let answer = Answer {
         status,

@@ -6,7 +6,7 @@
 //! at once says so in plain text with 503. Some relays leave the envelope out.
 
 use crate::source::answer::excerpt;
-use crate::source::chain::shape;
+use crate::source::chain::{Endpoint, shape};
 use crate::source::{Answer, Num, Request, SourceError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,27 +48,25 @@ pub fn call(method: &'static str, params: &serde_json::Value) -> serde_json::Val
     json!({"jsonrpc": "2.0", "id": method, "method": method, "params": params})
 }
 
-/// A POST of these calls. `key` is `user:password`.
+/// A POST of these calls. The key is `user:password`.
 pub fn post(
     kind: &'static str,
-    about: &str,
-    url: String,
-    key: Option<&str>,
+    node: &Endpoint<'_>,
     body: &serde_json::Value,
     every: Duration,
 ) -> Request {
     let mut headers = vec![("content-type", "application/json".to_owned())];
-    if let Some(key) = key {
+    if let Some(key) = &node.key {
         headers.push(("authorization", format!("Basic {}", STANDARD.encode(key))));
     }
     Request {
         kind,
-        about: about.to_owned(),
-        url,
+        about: node.coin.id.clone(),
+        url: node.url.clone(),
         headers,
         body: Some(body.to_string()),
         every,
-        network: None,
+        network: node.network.clone(),
     }
 }
 
@@ -151,6 +149,7 @@ fn words(raw: &RawValue) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::Catalog;
 
     fn read(status: u16, body: &str) -> Result<String, SourceError> {
         let answer = Answer {
@@ -214,14 +213,13 @@ mod tests {
 
     #[test]
     fn the_password_goes_as_basic() {
-        let request = post(
-            "a",
-            "BTC",
-            "http://n".to_owned(),
-            Some("u:p"),
-            &call("a", &json!([])),
-            Duration::from_secs(1),
-        );
+        let node = Endpoint {
+            coin: Catalog::built_in().coin("BTC").expect("there"),
+            url: "http://n".to_owned(),
+            key: Some("u:p".to_owned()),
+            network: None,
+        };
+        let request = post("a", &node, &call("a", &json!([])), Duration::from_secs(1));
         assert_eq!(request.headers[1].1, "Basic dTpw");
         assert_eq!(
             request.body.as_deref(),

@@ -7,6 +7,7 @@
 //! Trap. The reward is that of the emission table: what a block pays without fees.
 
 use super::kaspad;
+use super::network::Network;
 use crate::source::chain::{self, get, no_such_kind, push_rate};
 use crate::source::number::shifted;
 use crate::source::{
@@ -63,7 +64,7 @@ impl Source for KaspaRest {
         match request.kind {
             "blockdag" => {
                 let raw: Box<RawValue> = answer.json()?;
-                return kaspad::dag_info(&raw, coin, catalog, now);
+                return kaspad::dag_info(&raw, coin, catalog, (Network::Main, now));
             }
             "hashrate" => {
                 let body: Hashrate = chain::object(answer)?;

@@ -10,8 +10,9 @@
 //! block and is no tip time.
 
 use super::jsonrpc::post;
+use super::network::Network;
 use crate::source::answer::excerpt;
-use crate::source::chain::{self, fresh, no_such_kind, push_rate};
+use crate::source::chain::{self, no_such_kind, push_rate};
 use crate::source::rows::Text;
 use crate::source::{
     Answer, Budget, Catalog, Coin, Decimal, Fact, Num, Parsed, Request, Settings, Source,
@@ -47,8 +48,7 @@ impl Source for Kaspad {
                 ("getBlockDagInfo", &dag),
                 ("estimateNetworkHashesPerSecond", &rate),
             ] {
-                let (id, url, key) = (&node.coin.id, node.url.clone(), node.key.as_deref());
-                requests.push(post(kind, id, url, key, body, Duration::from_secs(60)));
+                requests.push(post(kind, &node, body, Duration::from_secs(60)));
             }
         }
         requests
@@ -62,12 +62,14 @@ impl Source for Kaspad {
         now: u64,
     ) -> Result<Parsed, SourceError> {
         let coin = chain::coin(&request.about, catalog)?;
+        let network = Network::of(request);
         let raw = opened(answer, request.kind)?;
         match request.kind {
-            "getBlockDagInfo" => dag_info(&raw, coin, catalog, now),
+            "getBlockDagInfo" => dag_info(&raw, coin, catalog, (network, now)),
             "estimateNetworkHashesPerSecond" => rate(&raw, coin),
             other => Err(no_such_kind(other)),
         }
+        .map(|parsed| network.undated(parsed))
     }
 }
 
@@ -127,15 +129,12 @@ pub(super) fn dag_info(
     raw: &RawValue,
     coin: &Coin,
     catalog: &Catalog,
-    now: u64,
+    (network, now): (Network<'_>, u64),
 ) -> Result<Parsed, SourceError> {
     let info: DagInfo = chain::shape(raw)?;
-    let network = info.network_name.as_str();
-    if !network.is_empty() && !network.ends_with("mainnet") {
-        return Err(chain::other_network(network));
-    }
+    network.named(info.network_name.as_str())?;
     let at = info.past_median_time.whole().map(|ms| ms / 1000);
-    fresh(at, coin, now)?;
+    network.fresh(at, coin, now)?;
     let subject = chain::only(coin)?;
     let mut parsed = Parsed::default();
     let Some(difficulty) = info.difficulty.positive() else {

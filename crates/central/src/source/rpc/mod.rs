@@ -6,6 +6,8 @@
 //!   kaspa_rest  dcrdata  monero_explorer   public, plain GET
 //! ```
 //!
+//! Which network a node must be on is in [`network`].
+//!
 //! A node that is catching up answers with confidence about old blocks. Whatever
 //! tells of that is [`SourceError::Syncing`](super::SourceError::Syncing).
 
@@ -17,4 +19,5 @@ pub mod kaspa_rest;
 pub mod kaspad;
 pub mod monero_explorer;
 pub mod monerod;
+pub mod network;
 pub mod zcashd;

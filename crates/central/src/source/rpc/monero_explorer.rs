@@ -7,6 +7,7 @@
 //! Traps. An explorer's `height` counts blocks and is one more than the tip's; the
 //! pool's is the tip's. What the pool says of itself is not asked here.
 
+use super::network::Network;
 use crate::source::answer::excerpt;
 use crate::source::chain::{self, Flag, fresh, get, no_such_kind, push_rate, push_tip};
 use crate::source::number::shifted;
@@ -90,8 +91,8 @@ fn network_info(body: Envelope, coin: &Coin) -> Result<Parsed, SourceError> {
         let words = format!("{} {}", body.status.as_str(), body.message.as_str());
         return Err(SourceError::Service(excerpt(&words)));
     }
-    if info.testnet.0 == Some(true) || info.stagenet.0 == Some(true) {
-        return Err(chain::other_network("testnet or stagenet"));
+    for (said, name) in [(info.testnet, "testnet"), (info.stagenet, "stagenet")] {
+        Network::Main.if_named(if said.0 == Some(true) { name } else { "" })?;
     }
     let subject = chain::only(coin)?;
     let mut parsed = Parsed::default();

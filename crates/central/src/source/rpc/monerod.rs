@@ -8,13 +8,15 @@
 //! `get_info` and of a template counts blocks and so is one more than the tip's;
 //! `target_height` may lag behind it. "BUSY" and `synchronized: false` come with
 //! status 200 and full figures; a node that was told to stay offline calls itself
-//! synchronised at any height, and a template says nothing of either. The node's own
-//! login is Digest, which is not spoken here: `key` is for a proxy before it.
+//! synchronised at any height. Neither a header nor a template says anything of that
+//! nor of the network, so both are only asked for after a good `get_info`. The node's
+//! own login is Digest, which is not spoken here: `key` is for a proxy before it.
 
 use super::jsonrpc::{self, call, post};
-use crate::source::chain::{self, Endpoint, Flag, fresh, no_such_kind, push_tip};
+use super::network::Network;
+use crate::source::chain::{self, Endpoint, Flag, no_such_kind, push_tip};
 use crate::source::number::shifted;
-use crate::source::rows::Text;
+use crate::source::rows::{Maybe, Text};
 use crate::source::{
     Answer, Budget, Catalog, Coin, Decimal, Fact, Num, Parsed, Request, Settings, Source,
     SourceError,
@@ -30,6 +32,14 @@ pub struct Monerod;
 const SYNCING: &[i64] = &[-9];
 /// Blocks that may be on their way.
 const BEHIND: u64 = 2;
+/// One block's fees jump about: its reward is told as the mean of this many, three
+/// hours. A restricted node gives up to 1000 headers.
+const BLOCKS: u64 = 100;
+/// Fewer are no average, where it costs money.
+const ENOUGH: usize = 24;
+const NO_DIGEST: &str = "the node wants its own login (--rpc-login), which is HTTP Digest and not \
+    spoken here: run monerod without it and with --rpc-restricted-bind-port, and give that port, or \
+    put a proxy with a Basic login before it";
 
 impl Source for Monerod {
     fn name(&self) -> &'static str {
@@ -43,12 +53,26 @@ impl Source for Monerod {
         }
     }
 
-    /// A template is asked for only if `more["wallet.<COIN>"]` says whose it is.
     fn requests(&self, settings: &Settings, catalog: &Catalog) -> Vec<Request> {
+        chain::endpoints(settings, catalog, Some("XMR"))
+            .iter()
+            .map(|node| ask(node, "get_info", &json!({}), 60))
+            .collect()
+    }
+
+    /// A template is asked for only if `more["wallet.<COIN>"]` says whose it is.
+    fn follow_up(&self, settings: &Settings, catalog: &Catalog, parsed: &Parsed) -> Vec<Request> {
         let mut requests = Vec::new();
         for node in chain::endpoints(settings, catalog, Some("XMR")) {
-            requests.push(ask(&node, "get_info", &json!({}), 60));
-            requests.push(ask(&node, "get_last_block_header", &json!({}), 60));
+            let Some(tip) = chain::height(parsed, node.coin) else {
+                continue;
+            };
+            // The first block of all paid by another rule.
+            let oldest = tip.saturating_sub(BLOCKS - 1).max(1);
+            if oldest <= tip {
+                let range = json!({"start_height": oldest, "end_height": tip});
+                requests.push(ask(&node, "get_block_headers_range", &range, 60));
+            }
             if let Some(wallet) = settings.more.get(&format!("wallet.{}", node.coin.id)) {
                 let params = json!({"wallet_address": wallet, "reserve_size": 8});
                 requests.push(ask(&node, "get_block_template", &params, 120));
@@ -65,16 +89,28 @@ impl Source for Monerod {
         now: u64,
     ) -> Result<Parsed, SourceError> {
         let coin = chain::coin(&request.about, catalog)?;
+        let network = Network::of(request);
+        let digest = |offer: &str| {
+            offer
+                .trim_start()
+                .to_ascii_lowercase()
+                .starts_with("digest")
+        };
+        if answer.status == 401 && answer.header("www-authenticate").is_some_and(digest) {
+            return Err(SourceError::Key(NO_DIGEST.to_owned()));
+        }
         let raw = jsonrpc::result(answer, SYNCING)?;
         all_is_well(&raw)?;
         match request.kind {
-            "get_info" => info(&raw, coin),
-            "get_last_block_header" => header(&raw, coin, now),
+            "get_info" => info(&raw, coin, network),
+            "get_last_block_header" => last_header(&raw, coin, (network, now)),
+            "get_block_headers_range" => headers(&raw, coin, (network, now)),
             "get_block_template" => template(&raw, coin),
             // The price of a byte says nothing of what a block pays.
             "get_fee_estimate" => Ok(Parsed::default()),
             other => Err(no_such_kind(other)),
         }
+        .map(|parsed| network.undated(parsed))
     }
 }
 
@@ -84,11 +120,13 @@ fn ask(
     params: &serde_json::Value,
     seconds: u64,
 ) -> Request {
+    let node = Endpoint {
+        url: format!("{}/json_rpc", node.url),
+        ..node.clone()
+    };
     post(
         method,
-        &node.coin.id,
-        format!("{}/json_rpc", node.url),
-        node.key.as_deref(),
+        &node,
         &call(method, params),
         Duration::from_secs(seconds),
     )
@@ -126,6 +164,8 @@ struct Figures {
     offline: Flag,
     nettype: Text,
     mainnet: Flag,
+    testnet: Flag,
+    stagenet: Flag,
 }
 
 impl Figures {
@@ -139,19 +179,29 @@ impl Figures {
             })
     }
 
+    /// The network's name; older nodes only have flags.
+    fn network(&self) -> &str {
+        let flags = [(self.testnet, "testnet"), (self.stagenet, "stagenet")];
+        let flag = flags.iter().find(|(flag, _)| flag.0 == Some(true));
+        match (self.nettype.as_str(), flag) {
+            ("" | "mainnet", Some((_, name))) => name,
+            ("" | "mainnet", None) if self.mainnet.0 == Some(false) => "another",
+            (name, _) => name,
+        }
+    }
+
     /// Where the height counts blocks.
     fn tip(&self) -> Option<u64> {
         self.height.whole()?.checked_sub(1)
     }
 }
 
-fn info(raw: &RawValue, coin: &Coin) -> Result<Parsed, SourceError> {
+fn info(raw: &RawValue, coin: &Coin, network: Network<'_>) -> Result<Parsed, SourceError> {
     let info: Figures = chain::shape(raw)?;
-    if !matches!(info.nettype.as_str(), "" | "mainnet") || info.mainnet.0 == Some(false) {
-        return Err(chain::other_network(info.nettype.as_str()));
-    }
-    let unsure = [info.busy_syncing.0, info.offline.0].contains(&Some(true));
-    if unsure || info.synchronized.0 == Some(false) {
+    network.named(info.network())?;
+    // A private chain is where its only node is.
+    let alone = info.offline.0 == Some(true) && !network.is_private();
+    if alone || info.busy_syncing.0 == Some(true) || info.synchronized.0 == Some(false) {
         return Err(SourceError::Syncing("the node says so".to_owned()));
     }
     let height = info.height.whole().unwrap_or(0);
@@ -180,16 +230,61 @@ struct Header {
     block_header: Figures,
 }
 
-fn header(raw: &RawValue, coin: &Coin, now: u64) -> Result<Parsed, SourceError> {
+fn last_header(raw: &RawValue, coin: &Coin, when: When<'_>) -> Result<Parsed, SourceError> {
     let Header { block_header } = chain::shape(raw)?;
-    let at = block_header.timestamp.whole();
-    fresh(at, coin, now)?;
-    let mut parsed = Parsed::default();
-    let subject = chain::only(coin)?;
-    let height = block_header.height.whole();
-    push_tip(&mut parsed, &subject, block_header.difficulty(), height, at);
+    let mut parsed = tip(&block_header, coin, when)?;
     let reward = shifted(block_header.reward.positive(), -coin.decimals);
-    parsed.push(&subject, Fact::BlockReward, reward, at);
+    let at = block_header.timestamp.whole();
+    parsed.push(&chain::only(coin)?, Fact::BlockReward, reward, at);
+    Ok(parsed)
+}
+
+/// Where the node has to be, and what time it is.
+type When<'a> = (Network<'a>, u64);
+
+fn tip(header: &Figures, coin: &Coin, (network, now): When<'_>) -> Result<Parsed, SourceError> {
+    let at = header.timestamp.whole();
+    network.fresh(at, coin, now)?;
+    let mut parsed = Parsed::default();
+    let height = header.height.whole();
+    push_tip(
+        &mut parsed,
+        &chain::only(coin)?,
+        header.difficulty(),
+        height,
+        at,
+    );
+    Ok(parsed)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Headers {
+    headers: Vec<Maybe<Figures>>,
+}
+
+fn headers(raw: &RawValue, coin: &Coin, when: When<'_>) -> Result<Parsed, SourceError> {
+    let Headers { headers } = chain::shape(raw)?;
+    let headers: Vec<Figures> = headers.into_iter().filter_map(|one| one.0).collect();
+    let newest = headers.iter().max_by_key(|header| header.height.whole());
+    let Some(newest) = newest else {
+        return Err(SourceError::Malformed("no headers".to_owned()));
+    };
+    let mut parsed = tip(newest, coin, when)?;
+    let rewards: Vec<Decimal> = headers
+        .iter()
+        .filter_map(|header| header.reward.positive())
+        .collect();
+    if rewards.len() < ENOUGH && !when.0.is_private() {
+        let words = format!("rewards of {} blocks", rewards.len());
+        parsed.leave_out(words, "too few for an average");
+        return Ok(parsed);
+    }
+    let count = Decimal::from(rewards.len() as u64);
+    let mean = chain::ratio(Some(rewards.iter().sum()), Some(count));
+    let at = newest.timestamp.whole();
+    let mean = shifted(mean, -coin.decimals);
+    parsed.push(&chain::only(coin)?, Fact::BlockReward, mean, at);
     Ok(parsed)
 }
 
@@ -213,7 +308,7 @@ fn template(raw: &RawValue, coin: &Coin) -> Result<Parsed, SourceError> {
 mod tests {
     use super::*;
     use crate::source::Subject;
-    use crate::source::testing::{NOW, dec, of_chain, parse_about, value};
+    use crate::source::testing::{NOW, dec, of_chain, parse_about, parse_on, value};
 
     fn xmr() -> Subject {
         of_chain("XMR", "randomx")
@@ -328,17 +423,123 @@ mod tests {
     }
 
     #[test]
-    fn a_template_needs_to_know_whose_it_is() {
+    fn a_template_needs_to_know_whose_it_is_and_that_the_node_is_well() {
         let mut settings = Settings {
             url: Some("http://node:18081".to_owned()),
             ..Settings::default()
         };
-        let ask = |settings: &Settings| Monerod.requests(settings, Catalog::built_in());
-        assert_eq!(ask(&settings).len(), 2);
-        assert_eq!(ask(&settings)[0].url, "http://node:18081/json_rpc");
+        let first = Monerod.requests(&settings, Catalog::built_in());
+        assert_eq!((first.len(), first[0].kind), (1, "get_info"));
+        assert_eq!(first[0].url, "http://node:18081/json_rpc");
+        let ask = |settings: &Settings, height: Option<u64>| {
+            let mut parsed = Parsed::default();
+            let height = height.map(Decimal::from);
+            parsed.push(&xmr(), Fact::Height, height, None);
+            Monerod.follow_up(settings, Catalog::built_in(), &parsed)
+        };
+        assert_eq!(ask(&settings, None), []);
+        assert_eq!(ask(&settings, Some(0)), []);
+        let range = |height| {
+            ask(&settings, Some(height))[0]
+                .body
+                .clone()
+                .expect("a POST")
+        };
+        assert!(range(3_000_000).contains(r#"{"end_height":3000000,"start_height":2999901}"#));
+        assert!(range(5).contains(r#"{"end_height":5,"start_height":1}"#));
         settings
             .more
             .insert("wallet.XMR".to_owned(), "4abc".to_owned());
-        assert_eq!(ask(&settings).len(), 3);
+        assert_eq!(ask(&settings, Some(7)).len(), 2);
+        assert_eq!(ask(&settings, None), []);
+    }
+
+    #[test]
+    fn a_reward_is_the_mean_of_many_and_the_tip_the_newest() {
+        let headers = |count: u64| {
+            let one = |n: u64| {
+                format!(
+                    r#"{{"height":{},"timestamp":{},"difficulty":{},"reward":{}}}"#,
+                    3_000_000 - n,
+                    NOW - 90 - n,
+                    700 - n,
+                    600_000_000_000 + n * 1_000_000_000
+                )
+            };
+            let all: Vec<String> = (0..count).map(one).collect();
+            format!(r#"{{"status":"OK","headers":[{},7]}}"#, all.join(","))
+        };
+        let read = |network, count| {
+            let body = format!(r#"{{"result":{}}}"#, headers(count));
+            parse_on(&Monerod, "get_block_headers_range", "XMR", network, &body)
+        };
+        let parsed = read(None, 25).expect("good");
+        assert_eq!(value(&parsed, &xmr(), Fact::BlockReward), dec("0.612"));
+        assert_eq!(value(&parsed, &xmr(), Fact::Height), dec("3000000"));
+        assert_eq!(value(&parsed, &xmr(), Fact::Difficulty), dec("700"));
+        assert_eq!(parsed.observations[0].at, Some(NOW - 90));
+        let few = read(None, 3).expect("good");
+        assert_eq!(value(&few, &xmr(), Fact::BlockReward), None);
+        let few = read(Some("fakechain"), 3).expect("good");
+        assert_eq!(value(&few, &xmr(), Fact::BlockReward), dec("0.601"));
+        assert_eq!(few.observations[0].at, None);
+        assert!(matches!(read(None, 0), Err(SourceError::Malformed(_))));
+    }
+
+    #[test]
+    fn a_private_chain_may_be_alone_and_has_to_be_the_named_one() {
+        let info = |more: &str| {
+            let body =
+                format!(r#"{{"result":{{"status":"OK","height":5,"difficulty":7,{more}}}}}"#);
+            move |network| parse_on(&Monerod, "get_info", "XMR", network, &body)
+        };
+        let alone = info(r#""nettype":"fakechain","mainnet":false,"offline":true"#);
+        let parsed = alone(Some("fakechain")).expect("good");
+        assert_eq!(value(&parsed, &xmr(), Fact::Height), dec("4"));
+        for network in [None, Some("stagenet"), Some("regtest")] {
+            let answer = alone(network);
+            assert!(
+                matches!(answer, Err(SourceError::NotFound(_))),
+                "{answer:?}"
+            );
+        }
+        let main = info(r#""nettype":"mainnet","mainnet":true"#);
+        assert!(main(None).is_ok());
+        assert!(matches!(
+            main(Some("fakechain")),
+            Err(SourceError::NotFound(_))
+        ));
+        let old = info(r#""mainnet":false,"stagenet":true"#);
+        assert!(old(Some("stagenet")).is_ok());
+        assert!(old(None).is_err());
+        let busy = info(r#""nettype":"stagenet","busy_syncing":true"#);
+        assert!(matches!(
+            busy(Some("stagenet")),
+            Err(SourceError::Syncing(_))
+        ));
+    }
+
+    #[test]
+    fn a_login_that_is_not_spoken_says_what_to_do() {
+        let offer = r#"Digest qop="auth",algorithm=MD5,realm="monero-rpc",nonce="x",stale=false"#;
+        let headers = [("www-authenticate".to_owned(), offer.to_owned())];
+        let request = ask(
+            &Endpoint {
+                coin: Catalog::built_in().coin("XMR").expect("there"),
+                url: String::new(),
+                key: None,
+                network: None,
+            },
+            "get_info",
+            &json!({}),
+            60,
+        );
+        let answer = Answer {
+            status: 401,
+            headers: &headers,
+            body: b"<html>",
+        };
+        let said = Monerod.parse(&request, &answer, Catalog::built_in(), NOW);
+        assert_eq!(said, Err(SourceError::Key(NO_DIGEST.to_owned())));
     }
 }

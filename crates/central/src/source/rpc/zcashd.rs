@@ -32,9 +32,7 @@ impl Source for Zcashd {
             requests.push(bitcoind::state(&node));
             requests.push(post(
                 "getblocksubsidy",
-                &node.coin.id,
-                node.url.clone(),
-                node.key.as_deref(),
+                &node,
                 &call("getblocksubsidy", &json!([])),
                 Duration::from_secs(600),
             ));

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct BlockStats {
+    height: Num,
     time: Num,
     subsidy: Num,
     totalfee: Num,
@@ -22,19 +23,34 @@ pub(super) fn stats(
     context: &Context<'_>,
     parsed: &mut Parsed,
 ) -> Result<(), SourceError> {
-    let stats: BlockStats = chain::shape(raw)?;
     let subject = chain::only(context.coin)?;
-    let (at, coin) = (stats.time.whole(), context.coin);
-    let subsidy = chain::miners_part(stats.subsidy.positive(), coin);
-    let fees = stats.totalfee.not_negative();
-    parsed.push(
-        &subject,
-        Fact::Subsidy,
-        shifted(subsidy, -coin.decimals),
-        at,
-    );
-    parsed.push(&subject, Fact::BlockFees, shifted(fees, -coin.decimals), at);
+    let paid = Paid::read(raw, context)?;
+    parsed.push(&subject, Fact::Subsidy, paid.subsidy, paid.at);
+    parsed.push(&subject, Fact::BlockFees, paid.fees, paid.at);
     Ok(())
+}
+
+/// What one block paid its miner, in whole coins.
+#[derive(Debug)]
+pub(super) struct Paid {
+    pub height: Option<u64>,
+    pub at: Option<u64>,
+    pub subsidy: Option<Decimal>,
+    pub fees: Option<Decimal>,
+}
+
+impl Paid {
+    pub fn read(raw: &RawValue, context: &Context<'_>) -> Result<Self, SourceError> {
+        let stats: BlockStats = chain::shape(raw)?;
+        let coin = context.coin;
+        let subsidy = chain::miners_part(stats.subsidy.positive(), coin);
+        Ok(Self {
+            height: stats.height.whole(),
+            at: stats.time.whole(),
+            subsidy: shifted(subsidy, -coin.decimals),
+            fees: shifted(stats.totalfee.not_negative(), -coin.decimals),
+        })
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -11,11 +11,13 @@
 //! not belong together. zcashd turns the sense of "downloading" round.
 
 mod block;
+mod fees;
 mod state;
 
 pub(super) use state::{chain_info, mining_info};
 
-use super::jsonrpc::{self, call, post};
+use super::jsonrpc::{self, Reply, call, post};
+use super::network::Network;
 use crate::source::chain::{self, no_such_kind};
 use crate::source::{
     Answer, Budget, Catalog, Coin, Parsed, Request, Settings, Source, SourceError,
@@ -28,10 +30,9 @@ use std::time::Duration;
 pub struct Bitcoind;
 
 /// No peers, and still downloading: both mean old blocks.
-pub(super) const SYNCING: &[i64] = &[-9, -10];
-
-/// A block of the past does not change.
-const ONCE: Duration = Duration::from_secs(365 * 86_400);
+const SYNCING: &[i64] = &[-9, -10];
+/// A private chain need not have peers.
+const PRIVATE_SYNCING: &[i64] = &[-10];
 
 impl Source for Bitcoind {
     fn name(&self) -> &'static str {
@@ -55,15 +56,20 @@ impl Source for Bitcoind {
                 let rules = json!([{"rules": ["segwit", "mweb"]}]);
                 requests.push(post(
                     "getblocktemplate",
-                    &node.coin.id,
-                    node.url.clone(),
-                    node.key.as_deref(),
+                    &node,
                     &call("getblocktemplate", &rules),
                     Duration::from_secs(600),
                 ));
             }
         }
         requests
+    }
+
+    fn follow_up(&self, settings: &Settings, catalog: &Catalog, parsed: &Parsed) -> Vec<Request> {
+        chain::endpoints(settings, catalog, None)
+            .iter()
+            .filter_map(|node| Some(fees::ask(node, chain::height(parsed, node.coin)?)))
+            .collect()
     }
 
     fn parse(
@@ -77,29 +83,11 @@ impl Source for Bitcoind {
     }
 }
 
-/// Subsidy and fees of one block. Not among [`Source::requests`], which know no
-/// height: ask for the last 144 once each, and average. Needs an unpruned block.
-pub fn block_stats(node: &chain::Endpoint<'_>, height: u64) -> Request {
-    post(
-        "getblockstats",
-        &node.coin.id,
-        node.url.clone(),
-        node.key.as_deref(),
-        &call(
-            "getblockstats",
-            &json!([height, ["height", "time", "subsidy", "totalfee"]]),
-        ),
-        ONCE,
-    )
-}
-
 /// All that is true of one moment, in one body.
 pub(super) fn state(node: &chain::Endpoint<'_>) -> Request {
     post(
         "state",
-        &node.coin.id,
-        node.url.clone(),
-        node.key.as_deref(),
+        node,
         &json!([
             call("getblockchaininfo", &json!([])),
             call("getmininginfo", &json!([])),
@@ -112,6 +100,7 @@ pub(super) fn state(node: &chain::Endpoint<'_>) -> Request {
 pub(super) struct Context<'a> {
     pub coin: &'a Coin,
     pub catalog: &'a Catalog,
+    pub network: Network<'a>,
     pub now: u64,
 }
 
@@ -125,21 +114,50 @@ pub(super) fn parse(
     reader: Reader,
 ) -> Result<Parsed, SourceError> {
     let coin = chain::coin(&request.about, catalog)?;
-    let context = Context { coin, catalog, now };
+    let network = Network::of(request);
+    let context = Context {
+        coin,
+        catalog,
+        network,
+        now,
+    };
+    let syncing = if network.is_private() {
+        PRIVATE_SYNCING
+    } else {
+        SYNCING
+    };
     let mut parsed = Parsed::default();
-    if request.kind != "state" {
-        let raw = jsonrpc::result(answer, SYNCING)?;
-        reader(request.kind, &raw, &context, &mut parsed)?;
-        return Ok(parsed);
+    match request.kind {
+        "state" => state_of_now(
+            jsonrpc::results(answer, syncing)?,
+            &context,
+            reader,
+            &mut parsed,
+        )?,
+        "fees" => fees::read(jsonrpc::results(answer, syncing)?, &context, &mut parsed)?,
+        kind => reader(
+            kind,
+            &jsonrpc::result(answer, syncing)?,
+            &context,
+            &mut parsed,
+        )?,
     }
-    let mut replies = jsonrpc::results(answer, SYNCING)?;
+    Ok(network.undated(parsed))
+}
+
+fn state_of_now(
+    mut replies: Vec<Reply>,
+    context: &Context<'_>,
+    reader: Reader,
+    parsed: &mut Parsed,
+) -> Result<(), SourceError> {
     replies.sort_by_key(|reply| reply.method != "getblockchaininfo");
     if replies.is_empty() {
         return Err(SourceError::Malformed("no replies".to_owned()));
     }
     for reply in replies {
         match reply.result {
-            Ok(raw) => reader(&reply.method, &raw, &context, &mut parsed)?,
+            Ok(raw) => reader(&reply.method, &raw, context, parsed)?,
             // Without this one nobody knows whether the rest is of today.
             Err(error) if reply.method == "getblockchaininfo" => return Err(error),
             Err(error @ SourceError::Syncing(_)) => return Err(error),
@@ -148,8 +166,8 @@ pub(super) fn parse(
             }
         }
     }
-    first_of_each(&mut parsed);
-    Ok(parsed)
+    first_of_each(parsed);
+    Ok(())
 }
 
 /// `getmininginfo` repeats what `getblockchaininfo` said with a time.
@@ -179,7 +197,7 @@ fn read(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::testing::{NOW, dec, of_chain, parse_about, unmapped, value};
+    use crate::source::testing::{NOW, dec, of_chain, parse_about, parse_on, unmapped, value};
     use crate::source::{Fact, Subject};
 
     fn btc() -> Subject {
@@ -297,6 +315,45 @@ mod tests {
                 "{answer:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_private_chain_rests_and_is_still_the_named_one() {
+        let state = |network, info: &str| {
+            let body = format!(r#"{{"result":{info}}}"#);
+            parse_on(&Bitcoind, "getblockchaininfo", "BTC", network, &body)
+        };
+        let resting = r#"{"chain":"regtest","blocks":9,"headers":9,"difficulty":4.6e-10,"time":1600000000,"initialblockdownload":true}"#;
+        let parsed = state(Some("regtest"), resting).expect("good");
+        assert_eq!(value(&parsed, &btc(), Fact::Difficulty), dec("4.6e-10"));
+        assert_eq!(value(&parsed, &btc(), Fact::TipTime), dec("1600000000"));
+        // It is true now, however old the tip.
+        assert_eq!(parsed.observations[0].at, None);
+        let unnamed = resting.replace(r#""chain":"regtest","#, "");
+        for (network, info) in [
+            (None, resting),
+            (Some("signet"), resting),
+            (Some("regtest"), &unnamed),
+        ] {
+            let answer = state(network, info);
+            assert!(
+                matches!(answer, Err(SourceError::NotFound(_))),
+                "{answer:?}"
+            );
+        }
+        let main = state(Some("regtest"), &chain_info(""));
+        assert!(matches!(main, Err(SourceError::NotFound(_))), "{main:?}");
+        // What the flag or the headers say of blocks to come still counts.
+        for (from, to) in [
+            ("\"headers\":9", "\"headers\":12"),
+            ("\"blocks\":9", "\"blocks\":0"),
+        ] {
+            let answer = state(Some("regtest"), &resting.replace(from, to));
+            assert!(matches!(answer, Err(SourceError::Syncing(_))), "{answer:?}");
+        }
+        let alone = r#"{"error":{"code":-9,"message":"not connected"}}"#;
+        let answer = parse_on(&Bitcoind, "getblocktemplate", "BTC", Some("regtest"), alone);
+        assert!(matches!(answer, Err(SourceError::Service(_))), "{answer:?}");
     }
 
     #[test]

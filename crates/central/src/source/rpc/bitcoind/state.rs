@@ -1,7 +1,7 @@
 //! What a node says of now.
 
 use super::Context;
-use crate::source::chain::{self, Flag, Lax, fresh, push_rate, push_tip, subject};
+use crate::source::chain::{self, Flag, Lax, push_rate, push_tip, subject};
 use crate::source::rows::Text;
 use crate::source::{Decimal, Num, Parsed, SourceError};
 use bigdecimal::ToPrimitive;
@@ -40,7 +40,7 @@ pub(in crate::source::rpc) fn chain_info(
     parsed: &mut Parsed,
 ) -> Result<(), SourceError> {
     let info: ChainInfo = chain::shape(raw)?;
-    main_network(info.chain.as_str(), Flag(None))?;
+    context.network.named(info.chain.as_str())?;
     caught_up(&info, context)?;
     let (height, time) = (info.blocks.whole(), info.time.whole());
     if let Some(algorithm) = context.coin.only_algorithm() {
@@ -57,11 +57,14 @@ pub(in crate::source::rpc) fn chain_info(
 fn caught_up(info: &ChainInfo, context: &Context<'_>) -> Result<(), SourceError> {
     let downloading = info.initialblockdownload.0 == Some(true)
         || info.initial_block_download_complete.0 == Some(false);
-    if downloading {
+    let blocks = info.blocks.whole().unwrap_or(0);
+    // The flag falls when a tip younger than a day comes, so on a chain that rests it
+    // stays for ever. There it means something only while the node knows no block but
+    // the first; later its headers, which come before the blocks, tell what it lacks.
+    if downloading && (!context.network.is_private() || blocks == 0) {
         let words = "the first download is not done";
         return Err(SourceError::Syncing(words.to_owned()));
     }
-    let blocks = info.blocks.whole().unwrap_or(0);
     for (known, slack) in [(&info.headers, BEHIND), (&info.estimatedheight, GUESS)] {
         let behind = known.whole().unwrap_or(0).saturating_sub(blocks);
         if behind > slack {
@@ -73,17 +76,7 @@ fn caught_up(info: &ChainInfo, context: &Context<'_>) -> Result<(), SourceError>
         .time
         .whole()
         .or_else(|| Some(info.mediantime.whole()?.saturating_add(median)));
-    fresh(tip, context.coin, context.now)
-}
-
-fn main_network(chain: &str, testnet: Flag) -> Result<(), SourceError> {
-    if !matches!(chain, "" | "main" | "mainnet") {
-        return Err(chain::other_network(chain));
-    }
-    if testnet.0 == Some(true) {
-        return Err(chain::other_network("testnet"));
-    }
-    Ok(())
+    context.network.fresh(tip, context.coin, context.now)
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -105,7 +98,10 @@ pub(in crate::source::rpc) fn mining_info(
     parsed: &mut Parsed,
 ) -> Result<(), SourceError> {
     let info: MiningInfo = chain::shape(raw)?;
-    main_network(info.chain.as_str(), info.testnet)?;
+    context.network.if_named(match info.chain.as_str() {
+        "" if info.testnet.0 == Some(true) => "testnet",
+        said => said,
+    })?;
     let height = info.blocks.whole();
     if let Some(algorithm) = context.coin.only_algorithm() {
         let subject = subject(context.coin, algorithm);
@@ -159,13 +155,17 @@ fn by_algorithm(
     known
 }
 
-/// Whether the block time that follows from both is far from the coin's.
+/// Whether the block time that follows from both is far from the coin's. On a private
+/// chain blocks come whenever somebody wants one.
 fn apart(
     difficulty: Option<&Decimal>,
     rate: Option<&Decimal>,
     algorithm: &str,
     context: &Context<'_>,
 ) -> bool {
+    if context.network.is_private() {
+        return false;
+    }
     let work = context.catalog.hashes_per_difficulty(algorithm);
     let (Some(difficulty), Some(rate), Some(work)) = (difficulty, rate, work) else {
         return false;
