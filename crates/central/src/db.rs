@@ -1,5 +1,9 @@
 //! The connection to PostgreSQL: how it is named, opened and spoken of in errors.
 
+mod password;
+
+pub use password::PasswordError;
+
 use crate::migrations::{self, MigrationError};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -19,6 +23,8 @@ pub enum DatabaseError {
          postgres://USER:PASSWORD@HOST:5432/NAME in --database-url or DATABASE_URL"
     )]
     Url(sqlx::Error),
+    #[error(transparent)]
+    Password(#[from] PasswordError),
     #[error(
         "{target} cannot be used: {source}; is PostgreSQL up, and is --database-url (or DATABASE_URL) right?"
     )]
@@ -44,7 +50,10 @@ impl Database {
             let error = sqlx::Error::Configuration("it does not start with postgres://".into());
             return Err(DatabaseError::Url(error));
         }
-        let options = PgConnectOptions::from_str(url).map_err(DatabaseError::Url)?;
+        let mut options = PgConnectOptions::from_str(url).map_err(DatabaseError::Url)?;
+        if let Some(password) = password::given()? {
+            options = options.password(&password);
+        }
         let place = options.get_socket().map_or_else(
             || format!("{}:{}", options.get_host(), options.get_port()),
             |socket| socket.display().to_string(),
