@@ -1,6 +1,6 @@
 //! `smart-mining-aggregator sources` and `ask`: what can be read, and what it says now.
 
-use crate::source::{Catalog, Observation, Request, Settings, Source, Subject, registry};
+use crate::source::{Catalog, Observation, Parsed, Request, Settings, Source, Subject, registry};
 use crate::transport::fetch::{client, fetch};
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -65,12 +65,20 @@ pub fn ask(name: &str, settings: &Settings, out: &mut impl Write) -> anyhow::Res
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());
     let client = client();
-    let mut read = 0;
+    let (mut read, mut asked) = (0, 0);
     for request in &requests {
-        read += ask_once(&client, source, request, now, out)?;
+        let parsed = ask_once(&client, source, request, now, out)?;
+        let further = source.follow_up(settings, catalog, &parsed);
+        asked += 1 + further.len();
+        read += parsed.observations.len();
+        for request in &further {
+            read += ask_once(&client, source, request, now, out)?
+                .observations
+                .len();
+        }
     }
     if read == 0 {
-        bail!("{name} gave no observation in {} requests", requests.len());
+        bail!("{name} gave no observation in {asked} requests");
     }
     Ok(())
 }
@@ -81,13 +89,13 @@ fn ask_once(
     request: &Request,
     now: u64,
     out: &mut impl Write,
-) -> anyhow::Result<usize> {
+) -> anyhow::Result<Parsed> {
     let (name, kind) = (source.name(), request.kind);
     let parsed = match fetch(client, source, request, Catalog::built_in(), now) {
         Ok(parsed) => parsed,
         Err(error) => {
             log::warn!("{name} {kind} {}: {error}", request.about);
-            return Ok(0);
+            return Ok(Parsed::default());
         }
     };
     if !parsed.unmapped.is_empty() {
@@ -106,7 +114,7 @@ fn ask_once(
             serde_json::to_string(&row(name, kind, observation))?
         )?;
     }
-    Ok(parsed.observations.len())
+    Ok(parsed)
 }
 
 fn row<'a>(source: &'a str, request: &'a str, observation: &'a Observation) -> Row<'a> {

@@ -44,6 +44,10 @@ struct Ask {
     /// Coins or pools to ask for, where the service must be told; several by commas.
     #[arg(long, value_delimiter = ',')]
     about: Vec<String>,
+    /// The private chain that an own node must be on (regtest, signet, fakechain), in
+    /// place of the main network.
+    #[arg(long, requires = "about")]
+    network: Option<String>,
 }
 
 #[derive(Args)]
@@ -110,11 +114,15 @@ fn run_ask(arguments: Ask) -> anyhow::Result<()> {
         }
         None => None,
     };
+    let of_coins = arguments.network.iter().flat_map(|network| {
+        let coins = arguments.about.iter();
+        coins.map(move |coin| (format!("network.{coin}"), network.clone()))
+    });
     let settings = Settings {
+        more: of_coins.collect(),
         url: arguments.url,
         key,
         about: arguments.about,
-        ..Settings::default()
     };
     ask::ask(&arguments.source, &settings, &mut std::io::stdout())
 }
