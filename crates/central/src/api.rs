@@ -1,72 +1,169 @@
-//! The API: hands the newest snapshot to farms and answers "which pool is best?".
+//! The API: hands the newest snapshot to farms, answers "which pool is best?", shows what
+//! that rests on, and keeps the fleet.
 //!
-//! One process runs three kinds of task, all ended by one `stop` signal:
+//! One process runs these kinds of task, all ended by one `stop` signal:
 //!
-//! - the feed ([`feed`]) owns the only LISTEN connection and is the only writer of
-//!   the newest snapshot, which it puts into a `watch`;
+//! - the feed ([`feed`]) owns the only LISTEN connection and is the only writer of what
+//!   is held in memory: the newest snapshot, the farms' tokens, the releases;
 //! - the server ([`server`]) accepts connections and runs one task for each;
-//! - each request reads the `watch` and nothing else. Only a bearer token that is
-//!   not in the cache of [`tokens`] makes a query.
+//! - the keeper ([`keeper`]) writes when farms were seen, and forgets old reports.
 //!
-//! So a replica keeps no state of its own, the database's load does not grow with
-//! the farms, and what is in memory goes on being served while the database is away.
+//! Snapshots, the best pool, tokens and releases are answered from memory. So a replica
+//! keeps no state of its own, the database's load does not grow with polls, and what is
+//! in memory goes on being served while the database is away. Everything else asks the
+//! database through [`reader`], bounded in time.
 //!
-//! [`best_pool`], [`snapshot`] and [`health`] are the endpoints, [`decision`] is the
-//! pure part of the first, [`problem`] is the form of every error.
+//! The endpoints: [`best_pool`] (with [`decision`], its pure part), [`coins`], [`pools`],
+//! [`profitability`] (with [`history`]), [`sources`], [`snapshot`], [`reports`],
+//! [`fleet`] (with [`fleet_store`]), [`releases`], [`health`], [`metrics`], [`openapi`].
+//!
+//! What they share: [`request`] and [`page`] read and cut, [`problem`] is the form of
+//! every error, [`tokens`] and [`operator`] say who asks, [`limit`] how often they may,
+//! [`seen`] when they did, [`algorithm`] what algorithms are called.
 
+mod algorithm;
 mod best_pool;
+mod coins;
 mod decision;
 mod feed;
+mod fleet;
+mod fleet_store;
 mod health;
+mod history;
+mod keeper;
+mod limit;
+mod metrics;
+mod openapi;
+mod operator;
+mod page;
+mod pools;
 mod problem;
+mod profitability;
+mod reader;
+mod releases;
+mod reports;
+mod request;
+mod seen;
 mod server;
 mod snapshot;
+mod sources;
 mod tokens;
 
 use crate::db::Database;
 use anyhow::Context as _;
 use axum::Router;
-use axum::routing::get;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use limit::Limits;
+use metrics::Metrics;
 use problem::Problem;
+use reader::Reader;
+use seen::Seen;
 use std::sync::Arc;
+use std::time::Duration;
 use tokens::TokenGate;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+pub use keeper::SEEN_EVERY;
+pub use limit::{ADDRESS_RATE, Rate, Rates, TOKEN_RATE};
+pub use operator::Operator;
 pub use server::DEFAULT_MAX_CONNECTIONS;
+
+/// Bytes of a request's body.
+const MAX_BODY: usize = smart_mining_wire::report::MAX_BODY;
+
+/// What a replica can be told.
+#[derive(Clone)]
+pub struct Options {
+    pub max_connections: usize,
+    pub operator: Operator,
+    pub rates: Rates,
+    /// How often the times when farms were seen are written.
+    pub seen_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_connections: DEFAULT_MAX_CONNECTIONS,
+            operator: Operator::default(),
+            rates: Rates::default(),
+            seen_every: SEEN_EVERY,
+        }
+    }
+}
 
 /// What every request may use.
 #[derive(Clone)]
 struct App {
     feed: feed::View,
+    reader: Reader,
     tokens: Arc<TokenGate>,
+    operator: Operator,
+    limits: Arc<Limits>,
+    metrics: Arc<Metrics>,
+    seen: Arc<Seen>,
+    /// OpenAPI, as it is served.
+    document: Bytes,
     stop: watch::Receiver<bool>,
 }
 
-/// Serve until `stop` resolves; then let waiting polls answer, and return. An error
-/// means that a task ended without being told to: end the process, so that whoever
-/// supervises it starts another, for without its tasks it would serve old answers for ever.
+/// [`serve`] with nothing but a number of connections set.
 pub async fn run(
     listener: TcpListener,
     database: Database,
     max_connections: usize,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    let options = Options {
+        max_connections,
+        ..Options::default()
+    };
+    serve(listener, database, options, stop).await
+}
+
+/// Serve until `stop` resolves; then let waiting polls answer, and return. An error
+/// means that a task ended without being told to: end the process, so that whoever
+/// supervises it starts another, for without its tasks it would serve old answers for ever.
+pub async fn serve(
+    listener: TcpListener,
+    database: Database,
+    options: Options,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let (stopping, stopped) = watch::channel(false);
     let tokens = Arc::new(TokenGate::new(database.pool.clone()));
+    let pool = database.pool.clone();
     let (feed, view) = feed::new(database, tokens.clone());
+    let (routes, mut document) = routes();
     let app = App {
+        reader: Reader::new(&pool, view.clone()),
         feed: view,
         tokens,
+        operator: options.operator,
+        limits: Arc::new(Limits::new(options.rates)),
+        metrics: Arc::new(Metrics::new()),
+        seen: Arc::default(),
+        document: openapi::finish(&mut document).context("the OpenAPI document")?,
         stop: stopped.clone(),
     };
     let mut tasks = JoinSet::new();
     tasks.spawn(feed.run(stopped.clone()));
+    tasks.spawn(keeper::run(
+        app.clone(),
+        options.seen_every,
+        stopped.clone(),
+    ));
     tasks.spawn(server::serve(
         listener,
-        router(app),
-        max_connections,
+        router(routes, app),
+        options.max_connections,
         stopped,
     ));
     tokio::select! {
@@ -85,14 +182,37 @@ pub async fn run(
     Ok(())
 }
 
-fn router(app: App) -> Router {
-    Router::new()
-        .route("/api/best-pool", get(best_pool::get))
-        .route("/api/v1/snapshot", get(snapshot::get))
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .fallback(async || Problem::not_found())
+/// Every path is routed here and nowhere else, and thereby described.
+fn routes() -> (Router<App>, OpenApi) {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(best_pool::get))
+        .routes(routes!(coins::get))
+        .routes(routes!(pools::get))
+        .routes(routes!(profitability::get))
+        .routes(routes!(sources::sources))
+        .routes(routes!(sources::rejections))
+        .routes(routes!(snapshot::get))
+        .routes(routes!(reports::post))
+        .routes(routes!(releases::desired))
+        .routes(routes!(fleet::list, fleet::enrol))
+        .routes(routes!(fleet::one, fleet::change))
+        .routes(routes!(fleet::rotate))
+        .routes(routes!(releases::list, releases::add))
+        .routes(routes!(releases::change))
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::get))
+        .routes(routes!(openapi::get))
+        .split_for_parts()
+}
+
+fn router(routes: Router<App>, app: App) -> Router {
+    routes
+        .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::method())
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn_with_state(app.clone(), limit::enforce))
+        .layer(from_fn_with_state(app.metrics.clone(), metrics::observe))
         .with_state(app)
 }
 

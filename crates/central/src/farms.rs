@@ -8,11 +8,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use smart_mining_wire::snapshot::is_name;
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, Transaction};
 use std::fmt;
 
 /// Where a change of the farms is announced, so that no replica trusts an old answer.
+/// The payload is the farm's name; without one, any farm may have changed.
 pub const CHANNEL: &str = "farms";
+
+/// Farms that one replica holds in memory.
+const MAX_FARMS: i64 = 200_000;
 
 /// Lets a secret scanner, and a person, see what a stray token belongs to.
 const PREFIX: &str = "smf_";
@@ -62,7 +66,7 @@ pub enum FarmError {
          `enrol --rotate {0}` makes a new one and ends the old one"
     )]
     Exists(String),
-    #[error("farm {0:?} is not enrolled; leave --rotate out to enrol it")]
+    #[error("farm {0:?} is not enrolled; `smart-mining-api enrol {0}` enrols it")]
     Unknown(String),
     #[error("the operating system gave no random bytes: {0}")]
     Random(getrandom::Error),
@@ -104,12 +108,59 @@ async fn give_token(
         .execute(&mut *tx)
         .await?
         .rows_affected();
-    sqlx::query("SELECT pg_notify($1, '')")
-        .bind(CHANNEL)
-        .execute(&mut *tx)
-        .await?;
+    announce(&mut tx, name).await?;
     tx.commit().await?;
     Ok((changed == 1).then_some(token))
+}
+
+/// A disabled farm's token is refused until the farm is enabled again.
+pub async fn set_disabled(pool: &PgPool, name: &str, disabled: bool) -> Result<(), FarmError> {
+    if !is_name(name) {
+        return Err(FarmError::Name(name.into()));
+    }
+    let mut tx = pool.begin().await?;
+    let changed = sqlx::query("UPDATE farms SET disabled = $2 WHERE name = $1")
+        .bind(name)
+        .bind(disabled)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+    announce(&mut tx, name).await?;
+    tx.commit().await?;
+    match changed {
+        0 => Err(FarmError::Unknown(name.into())),
+        _ => Ok(()),
+    }
+}
+
+async fn announce(tx: &mut Transaction<'static, Postgres>, name: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_notify($1, $2)")
+        .bind(CHANNEL)
+        .bind(name)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+/// The tokens of all farms that may ask, with the farms' names.
+pub async fn tokens(pool: &PgPool) -> Result<Vec<(TokenHash, String)>, sqlx::Error> {
+    let rows: Vec<(Vec<u8>, String)> =
+        sqlx::query_as("SELECT token_sha256, name FROM farms WHERE NOT disabled LIMIT $1")
+            .bind(MAX_FARMS)
+            .fetch_all(pool)
+            .await?;
+    let hash = |(bytes, name): (Vec<u8>, String)| Some((bytes.try_into().ok()?, name));
+    Ok(rows.into_iter().filter_map(hash).collect())
+}
+
+/// One farm's token, if the farm may ask.
+pub async fn token_of(pool: &PgPool, name: &str) -> Result<Option<TokenHash>, sqlx::Error> {
+    let bytes: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT token_sha256 FROM farms WHERE name = $1 AND NOT disabled")
+            .bind(name)
+            .fetch_optional(pool)
+            .await?;
+    Ok(bytes.and_then(|bytes| bytes.try_into().ok()))
 }
 
 /// The name of the farm that holds the token with this hash.

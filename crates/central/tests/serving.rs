@@ -209,8 +209,8 @@ fn a_question_that_cannot_be_answered_is_told_why() {
             .problem(404)
             .contains("kawpow")
     );
-    let long = format!("/api/best-pool?algo={}", "x".repeat(3000));
-    assert!(api.get(&long).problem(414).contains("3005 bytes"));
+    let long = format!("/api/best-pool?algo={}", "x".repeat(9000));
+    assert!(api.get(&long).problem(414).contains("9005 bytes"));
     api.get("/api/nothing").problem(404);
     api.post("/api/best-pool?algo=scrypt").problem(405);
 }

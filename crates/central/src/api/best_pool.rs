@@ -2,28 +2,45 @@
 //! the day, from the snapshot in memory.
 
 use super::App;
+use super::algorithm;
 use super::decision::{Decision, Wish, decide};
-use super::problem::{Params, Problem};
+use super::openapi::{BadQuery, LongQuery, Nothing, TooMany};
+use super::problem::{Problem, ProblemBody};
+use super::request::{Names, Params};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use smart_mining_wire::{Algorithm, Snapshot};
+use smart_mining_wire::Snapshot;
 use std::collections::BTreeSet;
 
-/// More names than a ranking has pools for one algorithm are a mistake.
-const MAX_NAMES: usize = 64;
-
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
+    /// The algorithm, by any name that it goes by, in any case.
+    #[param(required = true, schema_with = algorithm::mineable_schema)]
     algo: Option<String>,
+    /// Only these coins, separated by commas; in any case.
     #[serde(default)]
-    coin: String,
+    #[param(value_type = Option<String>, max_length = 1000, pattern = "^[A-Za-z0-9._, -]*$")]
+    coin: Names,
+    /// Not these pools, separated by commas; in any case.
     #[serde(default)]
-    exclude: String,
+    #[param(value_type = Option<String>, max_length = 1000, pattern = "^[A-Za-z0-9._, -]*$")]
+    exclude: Names,
 }
 
+/// The best pool for an algorithm, and why the others lost.
+#[utoipa::path(get, path = "/api/best-pool", operation_id = "best_pool", tag = "ranking",
+    params(Question),
+    responses(
+        (status = 200, description = "The best pool of the newest snapshot.", body = Decision),
+        BadQuery, Nothing, LongQuery, TooMany,
+        (status = 503, description = "No snapshot was published yet.", body = ProblemBody,
+            content_type = "application/problem+json",
+            headers(("Retry-After" = u64, description = "Seconds after which to ask again."))),
+    ))]
 pub async fn get(
     State(app): State<App>,
     Params(question): Params<Question>,
@@ -38,42 +55,14 @@ pub async fn get(
 }
 
 impl Question {
-    fn wish(&self) -> Result<Wish, Problem> {
-        let algorithm = match &self.algo {
-            Some(name) => name
-                .parse()
-                .map_err(|error| bad_algorithm(format!("{error}")))?,
-            None => return Err(bad_algorithm("say which algorithm: ?algo=sha256d".into())),
-        };
+    fn wish(self) -> Result<Wish, Problem> {
+        let name = self.algo.ok_or_else(algorithm::missing)?;
         Ok(Wish {
-            algorithm,
-            coins: names("coin", &self.coin)?,
-            exclude: names("exclude", &self.exclude)?,
+            algorithm: algorithm::mineable(&name)?,
+            coins: self.coin.0,
+            exclude: self.exclude.0,
         })
     }
-}
-
-fn bad_algorithm(detail: String) -> Problem {
-    let known = Algorithm::ALL.map(|algorithm| algorithm.name().to_owned());
-    Problem::new(StatusCode::BAD_REQUEST, "algorithm", detail).known(known)
-}
-
-/// A comma-separated list; empty items are of no consequence.
-fn names(parameter: &str, text: &str) -> Result<Vec<String>, Problem> {
-    let names: Vec<String> = text
-        .split(',')
-        .map(str::trim)
-        .filter(|name| !name.is_empty())
-        .map(str::to_owned)
-        .collect();
-    if names.len() > MAX_NAMES {
-        let detail = format!(
-            "{parameter} lists {} names; use at most {MAX_NAMES}",
-            names.len()
-        );
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "query", detail));
-    }
-    Ok(names)
 }
 
 fn no_match(snapshot: &Snapshot, wish: &Wish) -> Problem {

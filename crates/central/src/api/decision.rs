@@ -1,5 +1,6 @@
 //! Which pool, why, and what the others lost by. Pure: a snapshot and a wish in, an answer out.
 
+use super::algorithm::{dialect, dialect_schema, unit};
 use serde::Serialize;
 use smart_mining_wire::{Algorithm, Entry, PoolUrl, Snapshot};
 
@@ -10,12 +11,13 @@ pub struct Wish {
     pub exclude: Vec<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Decision {
     pub algorithm: Algorithm,
     #[serde(flatten)]
     pub best: Offer,
     /// Of the gross figure, as a fraction.
+    #[schema(minimum = 0, maximum = 1)]
     pub margin: f64,
     /// Unix seconds on central's clock.
     pub computed_at: u64,
@@ -24,7 +26,7 @@ pub struct Decision {
     pub alternatives: Vec<Alternative>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Offer {
     pub coin: String,
     pub pool: Pool,
@@ -35,25 +37,31 @@ pub struct Offer {
     pub display: Display,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Pool {
     pub id: String,
     pub url: String,
     pub host: String,
+    #[schema(minimum = 1, maximum = 65535)]
     pub port: u16,
     pub tls: bool,
+    /// How the pool is spoken to; by the algorithm.
+    #[schema(schema_with = dialect_schema)]
+    pub dialect: &'static str,
+    /// As a fraction.
+    #[schema(minimum = 0, exclusive_maximum = 1)]
     pub fee: f64,
     pub scheme: String,
 }
 
 /// The net figure in the unit that people compare this algorithm in.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Display {
     pub value: f64,
     pub unit: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Alternative {
     #[serde(flatten)]
     pub offer: Offer,
@@ -79,7 +87,7 @@ pub fn decide(snapshot: &Snapshot, wish: &Wish) -> Option<Decision> {
         .position(|entry| wish.objection(entry).is_none())?;
     let best = entries.remove(position);
     let alternative = |entry: &Entry| {
-        let behind = 1.0 - net(entry) / net(best);
+        let behind = behind(net(entry), net(best));
         let lost = if behind > 0.0 {
             "pays less after fees"
         } else {
@@ -133,6 +141,7 @@ fn offer(entry: &Entry) -> Option<Offer> {
             host,
             port,
             tls,
+            dialect: dialect(entry.algorithm),
             fee: entry.pool.fee,
             scheme: entry.pool.scheme.clone(),
         },
@@ -145,22 +154,21 @@ fn offer(entry: &Entry) -> Option<Offer> {
     })
 }
 
-/// The unit hashrates of an algorithm's miners are sold in, and its hashes per second.
-const fn unit(algorithm: Algorithm) -> (&'static str, f64) {
-    match algorithm {
-        Algorithm::Sha256d => ("USD/TH/day", 1e12),
-        Algorithm::Scrypt => ("USD/GH/day", 1e9),
-        Algorithm::Etchash => ("USD/MH/day", 1e6),
-        Algorithm::Kawpow => ("USD/MH/day", 1e6),
-        Algorithm::Randomx => ("USD/kH/day", 1e3),
-        Algorithm::Kheavyhash => ("USD/TH/day", 1e12),
-        Algorithm::Equihash => ("USD/kSol/day", 1e3),
-    }
+/// As a fraction of the best; figures too small to divide by are taken as equal.
+fn behind(net: f64, best: f64) -> f64 {
+    let fraction = 1.0 - net / best;
+    if fraction.is_finite() { fraction } else { 0.0 }
 }
 
-/// For eyes: six digits behind the point hide what binary fractions add.
-fn rounded(value: f64) -> f64 {
-    (value * 1e6).round() / 1e6
+/// For eyes: six digits behind the point hide what binary fractions add. JSON has no
+/// word for what is beyond all numbers, so that becomes the greatest one.
+pub fn rounded(value: f64) -> f64 {
+    let whole = (value * 1e6).round();
+    if whole.is_finite() {
+        whole / 1e6
+    } else {
+        value.clamp(f64::MIN, f64::MAX)
+    }
 }
 
 #[cfg(test)]
@@ -221,6 +229,7 @@ mod tests {
             (4444, true)
         );
         assert_eq!(decision.best.display.value, 0.04);
+        assert_eq!(decision.best.pool.dialect, "sv1");
         assert_eq!(decision.best.display.unit, "USD/TH/day");
         assert_eq!(
             reasons(&decision),

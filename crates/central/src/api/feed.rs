@@ -1,4 +1,5 @@
-//! The one task that follows the database and keeps the newest snapshot in memory.
+//! The one task that follows the database and keeps the newest snapshot in memory, and
+//! with it the farms' tokens and the releases.
 //!
 //! ```text
 //!            migrated, LISTENing, newest read
@@ -13,6 +14,7 @@
 //! snapshot in memory is only ever replaced by one of a higher sequence: a database
 //! restored from an old backup must not take farms back.
 
+use super::releases::{self, Releases};
 use super::{stopped, tokens::TokenGate};
 use crate::db::Database;
 use crate::migrations::{self, MigrationError};
@@ -20,12 +22,15 @@ use crate::{farms, publish};
 use axum::body::Bytes;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use smart_mining_wire::{Envelope, EnvelopeError, Snapshot};
 use sqlx::postgres::PgListener;
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -33,6 +38,8 @@ const BACK_OFF_FIRST: Duration = Duration::from_millis(250);
 const BACK_OFF_LAST: Duration = Duration::from_secs(5);
 /// The safety net under NOTIFY.
 const POLL: Duration = Duration::from_secs(30);
+/// How often all farms are read again, lest an announcement was lost unnoticed.
+const READ_FARMS: Duration = Duration::from_secs(600);
 /// A query that takes longer is a database that is away.
 const QUERY: Duration = Duration::from_secs(10);
 
@@ -42,6 +49,8 @@ pub struct Newest {
     pub sequence: u64,
     /// The envelope's JSON, shared by every answer.
     pub envelope: Bytes,
+    /// The same, compressed once for all farms that take it so.
+    pub gzip: Bytes,
     /// Not verified: this process holds no key, and the farms check the envelope.
     pub snapshot: Snapshot,
 }
@@ -50,6 +59,8 @@ pub struct Newest {
 #[derive(Clone)]
 pub struct View {
     pub newest: watch::Receiver<Option<Arc<Newest>>>,
+    /// `None` until they were read once.
+    pub releases: watch::Receiver<Option<Releases>>,
     following: Arc<AtomicBool>,
 }
 
@@ -63,21 +74,25 @@ pub struct Feed {
     database: Database,
     tokens: Arc<TokenGate>,
     newest: watch::Sender<Option<Arc<Newest>>>,
+    releases: watch::Sender<Option<Releases>>,
     following: Arc<AtomicBool>,
     back_off: Duration,
 }
 
 pub fn new(database: Database, tokens: Arc<TokenGate>) -> (Feed, View) {
     let (sender, newest) = watch::channel(None);
+    let (offer, offered) = watch::channel(None);
     let following = Arc::new(AtomicBool::new(false));
     let view = View {
         newest,
+        releases: offered,
         following: following.clone(),
     };
     let feed = Feed {
         database,
         tokens,
         newest: sender,
+        releases: offer,
         following,
         back_off: BACK_OFF_FIRST,
     };
@@ -131,25 +146,42 @@ impl Feed {
             // Reconnecting is this task's business: it must read after each LISTEN.
             listener.eager_reconnect(false);
             listener
-                .listen_all([publish::CHANNEL, farms::CHANNEL])
+                .listen_all([publish::CHANNEL, farms::CHANNEL, releases::CHANNEL])
                 .await?;
             Ok::<_, Away>(listener)
         };
         let mut listener = timeout(QUERY, connecting).await.map_err(|_| Away::Slow)??;
-        self.tokens.expire_all();
+        within(self.tokens.read_all()).await?;
+        let mut farms_read = Instant::now();
+        self.read_releases().await?;
         self.read_newest().await?;
         self.back_off = BACK_OFF_FIRST;
         self.following.store(true, Ordering::Relaxed);
         log::info!("following {}", self.database.target);
         loop {
             match timeout(POLL, listener.try_recv()).await {
-                Ok(received) => match received?.ok_or(Away::Lost)?.channel() {
-                    farms::CHANNEL => self.tokens.expire_all(),
-                    _ => self.read_newest().await?,
-                },
+                Ok(received) => {
+                    let told = received?.ok_or(Away::Lost)?;
+                    match (told.channel(), told.payload()) {
+                        (farms::CHANNEL, "") => within(self.tokens.read_all()).await?,
+                        (farms::CHANNEL, name) => within(self.tokens.read_one(name)).await?,
+                        (releases::CHANNEL, _) => self.read_releases().await?,
+                        _ => self.read_newest().await?,
+                    }
+                }
                 Err(_) => self.read_newest().await?,
             }
+            if farms_read.elapsed() >= READ_FARMS {
+                within(self.tokens.read_all()).await?;
+                farms_read = Instant::now();
+            }
         }
+    }
+
+    async fn read_releases(&self) -> Result<(), Away> {
+        let releases = within(releases::read(&self.database.pool)).await?;
+        self.releases.send_replace(Some(releases));
+        Ok(())
     }
 
     fn sequence(&self) -> u64 {
@@ -164,7 +196,7 @@ impl Feed {
         )
         .bind(self.sequence().cast_signed())
         .fetch_optional(&self.database.pool);
-        let row: Option<(i64, String)> = timeout(QUERY, query).await.map_err(|_| Away::Slow)??;
+        let row: Option<(i64, String)> = within(query).await?;
         let Some((sequence, envelope)) = row else {
             return Ok(());
         };
@@ -183,6 +215,17 @@ impl Feed {
     }
 }
 
+async fn within<T>(query: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, Away> {
+    Ok(timeout(QUERY, query).await.map_err(|_| Away::Slow)??)
+}
+
+/// Empty if it fails, which writing to memory does not.
+fn gzip(bytes: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(bytes).and_then(|()| encoder.finish());
+    written.unwrap_or_default().into()
+}
+
 impl Newest {
     pub(super) fn read(sequence: u64, envelope: String) -> Result<Self, EnvelopeError> {
         let parsed = Envelope::from_json(envelope.as_bytes())?;
@@ -191,6 +234,7 @@ impl Newest {
             .map_err(|_| EnvelopeError::NotBase64("payload"))?;
         Ok(Self {
             sequence,
+            gzip: gzip(envelope.as_bytes()),
             envelope: envelope.into(),
             snapshot: Snapshot::parse(&payload)?,
         })

@@ -1,13 +1,13 @@
-//! Errors as RFC 9457 problem details, and query strings that fail as such.
+//! Errors as RFC 9457 problem details.
 
-use axum::extract::{FromRequestParts, Query};
-use axum::http::{HeaderValue, StatusCode, header, request::Parts};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde::Serialize;
 
-/// Longer than any question a farm asks.
-const MAX_QUERY: usize = 2048;
+/// Of the media type of every error.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+/// Seconds; a database that was away comes back at any moment.
+const AWAY: u64 = 5;
 
 #[derive(Debug)]
 pub struct Problem {
@@ -16,8 +16,28 @@ pub struct Problem {
     kind: &'static str,
     /// What stands there and what to do instead.
     detail: String,
-    /// An extra member with the values that would have been accepted.
+    /// An extra member: the values that would have been accepted, or the ones at fault.
     known: Option<Vec<String>>,
+    /// In seconds.
+    retry_after: Option<u64>,
+}
+
+/// Why a request was not answered (RFC 9457).
+#[derive(Serialize, utoipa::ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody {
+    /// `urn:smart-mining:problem:` and the kind.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub title: &'static str,
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What stands there and what to do instead, for a person.
+    pub detail: String,
+    /// The values that would have been accepted, or the ones at fault.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub known: Option<Vec<String>>,
 }
 
 impl Problem {
@@ -27,12 +47,26 @@ impl Problem {
             kind,
             detail: detail.into(),
             known: None,
+            retry_after: (status == StatusCode::SERVICE_UNAVAILABLE).then_some(AWAY),
         }
     }
 
     pub fn known(mut self, known: impl IntoIterator<Item = String>) -> Self {
         self.known = Some(known.into_iter().collect());
         self
+    }
+
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub const fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub fn bad_query(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "query", detail)
     }
 
     pub fn no_snapshot() -> Self {
@@ -44,11 +78,34 @@ impl Problem {
         )
     }
 
-    pub fn not_found() -> Self {
+    pub fn database_away() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "database-away",
+            "the database is away; snapshots go on being served from memory, ask again for the rest",
+        )
+    }
+
+    pub fn away_but_serving(sequence: u64) -> Self {
+        let detail = format!(
+            "the database is away; snapshot {sequence} goes on being served, newer ones are not seen"
+        );
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "database-away", detail)
+    }
+
+    pub fn too_many(seconds: u64, limit: String) -> Self {
+        let detail = format!("{limit}; ask again in {seconds} s");
+        Self {
+            retry_after: Some(seconds),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, "rate", detail)
+        }
+    }
+
+    pub fn no_such_path() -> Self {
         Self::new(
             StatusCode::NOT_FOUND,
             "no-such-path",
-            "nothing is served here; see /api/best-pool, /api/v1/snapshot, /healthz, /readyz",
+            "nothing is served here; /openapi.json lists what is",
         )
     }
 
@@ -56,64 +113,33 @@ impl Problem {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "method",
-            "this path answers GET only",
+            "this path does not answer that method; the header Allow lists those it does",
         )
     }
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut body = json!({
-            "type": format!("urn:smart-mining:problem:{}", self.kind),
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
-        if let Some(known) = self.known {
-            body["known"] = Value::from(known);
-        }
-        let mut response = (self.status, body.to_string()).into_response();
+        let body = ProblemBody {
+            kind: format!("urn:smart-mining:problem:{}", self.kind),
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail,
+            known: self.known,
+        };
+        // Strings and a number: serialising them cannot fail.
+        let body = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        let json = HeaderValue::from_static("application/problem+json");
+        let json = HeaderValue::from_static(MEDIA_TYPE);
         headers.insert(header::CONTENT_TYPE, json);
         if self.status == StatusCode::UNAUTHORIZED {
             let bearer = HeaderValue::from_static("Bearer realm=\"smart-mining\"");
             headers.insert(header::WWW_AUTHENTICATE, bearer);
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
-    }
-}
-
-/// The query string as `T`; bounded, and a mistake in it is a [`Problem`].
-pub struct Params<T>(pub T);
-
-impl<T, S> FromRequestParts<S> for Params<T>
-where
-    T: DeserializeOwned,
-    S: Send + Sync,
-{
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let length = parts.uri.query().map_or(0, str::len);
-        if length > MAX_QUERY {
-            let detail = format!("the query has {length} bytes; use at most {MAX_QUERY}");
-            return Err(Problem::new(
-                StatusCode::URI_TOO_LONG,
-                "query-length",
-                detail,
-            ));
-        }
-        match Query::from_request_parts(parts, state).await {
-            Ok(Query(params)) => Ok(Self(params)),
-            Err(error) => Err(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "query",
-                error.body_text(),
-            )),
-        }
     }
 }

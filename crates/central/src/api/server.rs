@@ -2,15 +2,19 @@
 
 use super::stopped;
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
+use tower::util::MapRequest;
 
 /// Each farm holds one; a connection is a few kilobytes.
 pub const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
@@ -21,6 +25,10 @@ const HEADER_BYTES: usize = 16 * 1024;
 const DRAIN: Duration = Duration::from_secs(5);
 /// Out of file descriptors, for instance: let some close before the next try.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who a connection comes from; an extension of each of its requests.
+#[derive(Clone, Copy)]
+pub struct Peer(pub IpAddr);
 
 pub async fn serve(
     listener: TcpListener,
@@ -40,8 +48,12 @@ pub async fn serve(
             let Ok(place) = places.clone().acquire_owned().await else {
                 return;
             };
-            let stream = accept(&listener).await;
-            let service = TowerToHyperService::new(router.clone());
+            let (stream, peer) = accept(&listener).await;
+            let service = MapRequest::new(router.clone(), move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                request
+            });
+            let service = TowerToHyperService::new(service);
             let connection = http.serve_connection(TokioIo::new(stream), service);
             let connection = connections.watch(connection);
             tokio::spawn(async move {
@@ -62,13 +74,13 @@ pub async fn serve(
     }
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+async fn accept(listener: &TcpListener) -> (TcpStream, Peer) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, address)) => {
                 // An answer is one small write; waiting to fill a packet only delays it.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, Peer(address.ip()));
             }
             Err(error) => {
                 log::warn!("a connection could not be accepted: {error}");

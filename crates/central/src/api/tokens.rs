@@ -1,25 +1,33 @@
-//! Who is asking? Answers from memory nearly always, so that polls cost no queries.
+//! Which farm is asking? Answered from memory, so that polls cost no queries.
 //!
-//! Answers expire soon, and at once when a farm is enrolled or its token rotated
-//! (the feed hears of it). While the database is away a farm that was known goes on
-//! being known: it keeps its snapshots, which is the point of the whole system.
+//! ```text
+//!   the feed connects     -> all farms are read, in one query
+//!   NOTIFY with a name    -> that farm is read again (enrolled, rotated, disabled)
+//!   NOTIFY without one, or
+//!   every ten minutes     -> all farms are read again
+//!   a token not among them-> one look-up; the answer "unknown" holds for some seconds
+//! ```
+//!
+//! The last is for a farm that was enrolled a moment ago. While the database is away a
+//! farm that was known goes on being known for a day: it keeps its snapshots, which is
+//! the point of the whole system.
 
+use super::App;
+use super::problem::Problem;
 use crate::farms::{self, TokenHash};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::FromRequestParts;
+use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
-use super::problem::Problem;
-
-const KNOWN_FOR: Duration = Duration::from_secs(60);
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
 /// How long a known farm is served without the database confirming it.
 const TRUSTED_FOR: Duration = Duration::from_secs(24 * 3600);
-/// After a failed look-up, how long not to try again for the same token.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
-const MAX_KNOWN: usize = 50_000;
+/// A look-up that takes longer is a database that is away.
+const LOOK_UP: Duration = Duration::from_secs(5);
 const MAX_UNKNOWN: usize = 10_000;
 
 pub type FarmName = Arc<str>;
@@ -37,9 +45,32 @@ impl TokenGate {
         }
     }
 
-    /// Ask the database again for every token that comes.
-    pub fn expire_all(&self) {
-        self.cache().expire_all(Instant::now());
+    /// Learn all farms anew.
+    pub async fn read_all(&self) -> Result<(), sqlx::Error> {
+        let farms = farms::tokens(&self.pool).await?;
+        self.cache().replace(farms, Instant::now());
+        Ok(())
+    }
+
+    /// Learn one farm anew; the farm may be gone.
+    pub async fn read_one(&self, name: &str) -> Result<(), sqlx::Error> {
+        let token = farms::token_of(&self.pool, name).await?;
+        self.cache().replace_one(name, token, Instant::now());
+        Ok(())
+    }
+
+    /// For metrics: how many farms are in memory.
+    pub fn known(&self) -> usize {
+        self.cache().known.len()
+    }
+
+    /// Whether the token is a farm's, as far as memory tells; never asks the database.
+    pub fn is_known(&self, headers: &HeaderMap) -> Option<TokenHash> {
+        let hash = bearer(headers).and_then(farms::hash)?;
+        match self.cache().get(&hash, Instant::now()) {
+            Answer::Known(_) => Some(hash),
+            Answer::Unknown | Answer::Ask(_) => None,
+        }
     }
 
     /// The farm whose bearer token the request carries.
@@ -49,21 +80,24 @@ impl TokenGate {
         })?;
         let hash = farms::hash(token).ok_or_else(unknown)?;
         let answer = self.cache().get(&hash, Instant::now());
-        match answer {
+        let asked = match answer {
             Answer::Known(farm) => return Ok(farm),
             Answer::Unknown => return Err(unknown()),
-            Answer::Ask => {}
-        }
-        match farms::find(&self.pool, &hash).await {
-            Ok(Some(name)) => Ok(self.cache().learn_known(hash, name.into(), Instant::now())),
-            Ok(None) => {
+            Answer::Ask(asked) => asked,
+        };
+        match timeout(LOOK_UP, farms::find(&self.pool, &hash)).await {
+            Ok(Ok(Some(name))) => Ok(self.cache().learn(hash, name.into(), asked, Instant::now())),
+            Ok(Ok(None)) => {
                 self.cache().learn_unknown(hash, Instant::now());
                 Err(unknown())
             }
-            Err(error) => {
+            Ok(Err(error)) => {
                 log::warn!("a token cannot be looked up: {error}");
-                let trusted = self.cache().trust(&hash, Instant::now());
-                trusted.ok_or_else(away)
+                Err(away())
+            }
+            Err(_) => {
+                log::warn!("a token cannot be looked up within {} s", LOOK_UP.as_secs());
+                Err(away())
             }
         }
     }
@@ -74,7 +108,20 @@ impl TokenGate {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// A request of a farm's, by its token.
+pub struct ByFarm(pub FarmName);
+
+impl FromRequestParts<App> for ByFarm {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let farm = app.tokens.farm(&parts.headers).await?;
+        app.seen.note(&farm);
+        Ok(Self(farm))
+    }
+}
+
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme
@@ -82,11 +129,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
         .then_some(token.trim())
 }
 
-fn unauthorized(detail: &str) -> Problem {
+pub fn unauthorized(detail: &str) -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "token", detail)
 }
 
-fn unknown() -> Problem {
+pub fn unknown() -> Problem {
     unauthorized(
         "this token belongs to no farm that is enrolled here; \
          make one with `smart-mining-api enrol NAME`, or `enrol --rotate NAME`",
@@ -104,13 +151,13 @@ fn away() -> Problem {
 enum Answer {
     Known(FarmName),
     Unknown,
-    Ask,
+    /// Ask the database; the number tells whether farms changed meanwhile.
+    Ask(u64),
 }
 
 struct Known {
     farm: FarmName,
     confirmed: Instant,
-    ask_again: Instant,
 }
 
 #[derive(Default)]
@@ -118,32 +165,56 @@ struct Cache {
     known: HashMap<TokenHash, Known>,
     /// When to ask again.
     unknown: HashMap<TokenHash, Instant>,
+    /// Grows with each change of the farms that was heard of.
+    changes: u64,
 }
 
 impl Cache {
     fn get(&self, hash: &TokenHash, now: Instant) -> Answer {
-        if let Some(known) = self.known.get(hash) {
-            return match now < known.ask_again {
-                true => Answer::Known(known.farm.clone()),
-                false => Answer::Ask,
-            };
+        let trusted = |known: &&Known| now < known.confirmed + TRUSTED_FOR;
+        if let Some(known) = self.known.get(hash).filter(trusted) {
+            return Answer::Known(known.farm.clone());
         }
         match self.unknown.get(hash) {
             Some(ask_again) if now < *ask_again => Answer::Unknown,
-            Some(_) | None => Answer::Ask,
+            Some(_) | None => Answer::Ask(self.changes),
         }
     }
 
-    fn learn_known(&mut self, hash: TokenHash, farm: FarmName, now: Instant) -> FarmName {
-        self.unknown.remove(&hash);
-        if self.known.len() >= MAX_KNOWN {
-            self.known.retain(|_, known| now < known.ask_again);
+    fn replace(&mut self, farms: Vec<(TokenHash, String)>, now: Instant) {
+        let known = |farm: String| Known {
+            farm: farm.into(),
+            confirmed: now,
+        };
+        self.known = farms
+            .into_iter()
+            .map(|(hash, farm)| (hash, known(farm)))
+            .collect();
+        self.unknown.clear();
+        self.changes += 1;
+    }
+
+    fn replace_one(&mut self, farm: &str, token: Option<TokenHash>, now: Instant) {
+        self.known.retain(|_, known| &*known.farm != farm);
+        if let Some(hash) = token {
+            let known = Known {
+                farm: farm.into(),
+                confirmed: now,
+            };
+            self.known.insert(hash, known);
+            self.unknown.remove(&hash);
         }
-        if self.known.len() < MAX_KNOWN {
+        self.changes += 1;
+    }
+
+    /// What was looked up is kept only if no change of the farms was heard of since:
+    /// the answer may be older than that change.
+    fn learn(&mut self, hash: TokenHash, farm: FarmName, asked: u64, now: Instant) -> FarmName {
+        if asked == self.changes {
+            self.unknown.remove(&hash);
             let known = Known {
                 farm: farm.clone(),
                 confirmed: now,
-                ask_again: now + KNOWN_FOR,
             };
             self.known.insert(hash, known);
         }
@@ -151,29 +222,10 @@ impl Cache {
     }
 
     fn learn_unknown(&mut self, hash: TokenHash, now: Instant) {
-        self.known.remove(&hash);
         if self.unknown.len() >= MAX_UNKNOWN {
-            // Somebody is guessing; which guesses are remembered does not matter.
             self.unknown.clear();
         }
         self.unknown.insert(hash, now + UNKNOWN_FOR);
-    }
-
-    /// The database did not answer: go on with what it said before, for a while.
-    fn trust(&mut self, hash: &TokenHash, now: Instant) -> Option<FarmName> {
-        let known = self.known.get_mut(hash)?;
-        if now.duration_since(known.confirmed) >= TRUSTED_FOR {
-            return None;
-        }
-        known.ask_again = now + RETRY_AFTER;
-        Some(known.farm.clone())
-    }
-
-    fn expire_all(&mut self, now: Instant) {
-        self.unknown.clear();
-        for known in self.known.values_mut() {
-            known.ask_again = now;
-        }
     }
 }
 
@@ -182,43 +234,68 @@ mod tests {
     use super::*;
 
     const HASH: TokenHash = [7; 32];
-    const SECOND: Duration = Duration::from_secs(1);
+    const OTHER: TokenHash = [8; 32];
 
-    fn is_known(cache: &Cache, now: Instant) -> bool {
-        matches!(cache.get(&HASH, now), Answer::Known(_))
+    fn name(cache: &Cache, hash: &TokenHash, now: Instant) -> Option<String> {
+        match cache.get(hash, now) {
+            Answer::Known(farm) => Some(farm.to_string()),
+            Answer::Unknown | Answer::Ask(_) => None,
+        }
     }
 
-    #[test]
-    fn answers_expire() {
-        let (mut cache, now) = (Cache::default(), Instant::now());
-        cache.learn_known(HASH, "hill".into(), now);
-        assert!(is_known(&cache, now + KNOWN_FOR - SECOND));
-        assert!(matches!(cache.get(&HASH, now + KNOWN_FOR), Answer::Ask));
-        cache.learn_unknown(HASH, now);
-        assert!(matches!(cache.get(&HASH, now + SECOND), Answer::Unknown));
-        assert!(matches!(cache.get(&HASH, now + UNKNOWN_FOR), Answer::Ask));
+    fn hill(now: Instant) -> Cache {
+        let mut cache = Cache::default();
+        cache.replace(vec![(HASH, "hill".into())], now);
+        cache
     }
 
     #[test]
     fn a_known_farm_is_trusted_for_a_day_without_the_database() {
-        let (mut cache, now) = (Cache::default(), Instant::now());
-        cache.learn_known(HASH, "hill".into(), now);
-        let later = now + TRUSTED_FOR - SECOND;
-        assert_eq!(cache.trust(&HASH, later).as_deref(), Some("hill"));
-        assert!(
-            is_known(&cache, later + SECOND),
-            "asked again only after a pause"
-        );
-        assert_eq!(cache.trust(&HASH, now + TRUSTED_FOR), None);
-        assert_eq!(cache.trust(&[8; 32], now), None);
+        let now = Instant::now();
+        let cache = hill(now);
+        let last = now + TRUSTED_FOR - Duration::from_secs(1);
+        assert_eq!(name(&cache, &HASH, last).as_deref(), Some("hill"));
+        assert_eq!(name(&cache, &HASH, now + TRUSTED_FOR), None);
+        assert_eq!(name(&cache, &OTHER, now), None);
     }
 
     #[test]
-    fn an_announced_change_of_the_farms_ends_every_answer() {
+    fn a_rotated_or_disabled_farm_ends_at_once() {
+        let now = Instant::now();
+        let mut cache = hill(now);
+        cache.replace_one("hill", Some(OTHER), now);
+        assert_eq!(name(&cache, &HASH, now), None);
+        assert_eq!(name(&cache, &OTHER, now).as_deref(), Some("hill"));
+        cache.replace_one("hill", None, now);
+        assert_eq!(name(&cache, &OTHER, now), None);
+        let mut cache = hill(now);
+        cache.replace(vec![], now);
+        assert_eq!(name(&cache, &HASH, now), None);
+    }
+
+    #[test]
+    fn an_answer_older_than_a_change_is_not_kept() {
+        let now = Instant::now();
+        let mut cache = Cache::default();
+        let Answer::Ask(asked) = cache.get(&HASH, now) else {
+            panic!("nothing is known yet");
+        };
+        cache.replace_one("hill", None, now);
+        cache.learn(HASH, "hill".into(), asked, now);
+        assert_eq!(name(&cache, &HASH, now), None);
+        cache.learn(HASH, "hill".into(), cache.changes, now);
+        assert_eq!(name(&cache, &HASH, now).as_deref(), Some("hill"));
+    }
+
+    #[test]
+    fn an_unknown_token_is_asked_for_again_soon() {
         let (mut cache, now) = (Cache::default(), Instant::now());
-        cache.learn_known(HASH, "hill".into(), now);
-        cache.expire_all(now);
-        assert!(matches!(cache.get(&HASH, now), Answer::Ask));
+        cache.learn_unknown(HASH, now);
+        assert!(matches!(cache.get(&HASH, now), Answer::Unknown));
+        let later = now + UNKNOWN_FOR;
+        assert!(matches!(cache.get(&HASH, later), Answer::Ask(_)));
+        cache.replace_one("hill", Some(HASH), now);
+        assert!(name(&cache, &HASH, now).is_some(), "enrolled meanwhile");
     }
 
     #[test]
