@@ -1,8 +1,10 @@
 //! From sources to answers: what is configured, what is due, who is asked, what was said.
 
 pub mod config;
+pub mod health;
 
 pub use config::Config;
+pub use health::{SourceHealth, State};
 
 use crate::source::Parsed;
 use crate::transport::fetch::FetchError;
