@@ -167,6 +167,13 @@ pub fn only(coin: &Coin) -> Result<Subject, SourceError> {
         .ok_or_else(several)
 }
 
+/// Whether anything was said of a chain of this coin.
+pub fn tells_of(parsed: &Parsed, coin: &Coin) -> bool {
+    let is =
+        |subject: &Subject| matches!(subject, Subject::Chain { coin: id, .. } if *id == coin.id);
+    parsed.observations.iter().any(|one| is(&one.subject))
+}
+
 /// The height of a coin's one chain, if this was said.
 pub fn height(parsed: &Parsed, coin: &Coin) -> Option<u64> {
     let subject = only(coin).ok()?;

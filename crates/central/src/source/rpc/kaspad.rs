@@ -26,6 +26,8 @@ use std::time::Duration;
 
 pub struct Kaspad;
 
+const EVERY: Duration = Duration::from_secs(60);
+
 impl Source for Kaspad {
     fn name(&self) -> &'static str {
         "kaspad"
@@ -40,18 +42,21 @@ impl Source for Kaspad {
 
     fn requests(&self, settings: &Settings, catalog: &Catalog) -> Vec<Request> {
         let dag = json!({"getBlockDagInfoRequest": {}});
+        chain::endpoints(settings, catalog, Some("KAS"))
+            .iter()
+            .map(|node| post("getBlockDagInfo", node, &dag, EVERY))
+            .collect()
+    }
+
+    /// A rate says neither of which network nor of which day it is.
+    fn follow_up(&self, settings: &Settings, catalog: &Catalog, parsed: &Parsed) -> Vec<Request> {
         let window = json!({"windowSize": 1000, "startHash": ""});
         let rate = json!({"estimateNetworkHashesPerSecondRequest": window});
-        let mut requests = Vec::new();
-        for node in chain::endpoints(settings, catalog, Some("KAS")) {
-            for (kind, body) in [
-                ("getBlockDagInfo", &dag),
-                ("estimateNetworkHashesPerSecond", &rate),
-            ] {
-                requests.push(post(kind, &node, body, Duration::from_secs(60)));
-            }
-        }
-        requests
+        chain::endpoints(settings, catalog, Some("KAS"))
+            .iter()
+            .filter(|node| chain::tells_of(parsed, node.coin))
+            .map(|node| post("estimateNetworkHashesPerSecond", node, &rate, EVERY))
+            .collect()
     }
 
     fn parse(
@@ -172,7 +177,7 @@ fn rate(raw: &RawValue, coin: &Coin) -> Result<Parsed, SourceError> {
 mod tests {
     use super::*;
     use crate::source::Subject;
-    use crate::source::testing::{NOW, dec, of_chain, parse_about, value};
+    use crate::source::testing::{NOW, dec, of_chain, parse_about, parse_on, value};
 
     fn kas() -> Subject {
         of_chain("KAS", "kheavyhash")
@@ -201,6 +206,26 @@ mod tests {
             // It lags too much to stand for the newest block.
             assert_eq!(value(&parsed, &kas(), Fact::TipTime), None);
             assert_eq!(parsed.observations[0].at, Some(NOW - 150));
+        }
+    }
+
+    #[test]
+    fn the_rate_is_asked_for_once_the_network_is_known() {
+        let settings = Settings {
+            url: Some("http://bridge:17110".to_owned()),
+            ..Settings::default()
+        };
+        let first = Kaspad.requests(&settings, Catalog::built_in());
+        assert_eq!((first.len(), first[0].kind), (1, "getBlockDagInfo"));
+        let further = |parsed: &Parsed| Kaspad.follow_up(&settings, Catalog::built_in(), parsed);
+        assert_eq!(further(&Parsed::default()), []);
+        let test = "kaspa-testnet-10";
+        let body = dag(test).replace("\"1699999850516\"", "\"1600000000000\"");
+        let read = |network| parse_on(&Kaspad, "getBlockDagInfo", "KAS", network, &body);
+        let parsed = read(Some(test)).expect("the named network, at rest");
+        assert_eq!(further(&parsed)[0].kind, "estimateNetworkHashesPerSecond");
+        for network in [None, Some("kaspa-devnet")] {
+            assert!(matches!(read(network), Err(SourceError::NotFound(_))));
         }
     }
 

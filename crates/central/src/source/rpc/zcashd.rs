@@ -27,17 +27,20 @@ impl Source for Zcashd {
     }
 
     fn requests(&self, settings: &Settings, catalog: &Catalog) -> Vec<Request> {
-        let mut requests = Vec::new();
-        for node in chain::endpoints(settings, catalog, Some("ZEC")) {
-            requests.push(bitcoind::state(&node));
-            requests.push(post(
-                "getblocksubsidy",
-                &node,
-                &call("getblocksubsidy", &json!([])),
-                Duration::from_secs(600),
-            ));
-        }
-        requests
+        chain::endpoints(settings, catalog, Some("ZEC"))
+            .iter()
+            .map(bitcoind::state)
+            .collect()
+    }
+
+    /// A subsidy does not say of which network it is.
+    fn follow_up(&self, settings: &Settings, catalog: &Catalog, parsed: &Parsed) -> Vec<Request> {
+        let subsidy = call("getblocksubsidy", &json!([]));
+        chain::endpoints(settings, catalog, Some("ZEC"))
+            .iter()
+            .filter(|node| chain::tells_of(parsed, node.coin))
+            .map(|node| post("getblocksubsidy", node, &subsidy, Duration::from_secs(600)))
+            .collect()
     }
 
     fn parse(
@@ -119,7 +122,12 @@ mod tests {
             ..Settings::default()
         };
         let requests = Zcashd.requests(&settings, Catalog::built_in());
-        let kinds: Vec<_> = requests.iter().map(|request| request.kind).collect();
-        assert_eq!(kinds, ["state", "getblocksubsidy"]);
+        let kinds = |requests: &[Request]| requests.iter().map(|one| one.kind).collect::<Vec<_>>();
+        assert_eq!(kinds(&requests), ["state"]);
+        let further = |parsed: &Parsed| Zcashd.follow_up(&settings, Catalog::built_in(), parsed);
+        assert_eq!(further(&Parsed::default()), []);
+        // A node without difficulty has no height either.
+        let rate = read("getmininginfo", r#"{"networksolps":21000000000}"#);
+        assert_eq!(kinds(&further(&rate)), ["getblocksubsidy"]);
     }
 }

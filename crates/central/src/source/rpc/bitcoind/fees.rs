@@ -124,8 +124,9 @@ mod tests {
         let subject = of_chain("BTC", "sha256d");
         parsed.push(&subject, Fact::Height, Some(height.into()), None);
         let requests = Bitcoind.follow_up(&settings, Catalog::built_in(), &parsed);
-        assert_eq!((requests.len(), requests[0].kind), (1, "fees"));
-        let body = requests[0].body.as_deref().expect("a POST");
+        let kinds: Vec<_> = requests.iter().map(|request| request.kind).collect();
+        assert_eq!(kinds, ["getblocktemplate", "fees"]);
+        let body = requests[1].body.as_deref().expect("a POST");
         let calls: Vec<serde_json::Value> = serde_json::from_str(body).expect("a batch");
         let heights = calls.iter().map(|call| call["params"][0].as_u64());
         heights.map(|height| height.expect("a height")).collect()

@@ -3,8 +3,9 @@
 //! Rates are hashes (or solutions) per second over 120 blocks, difficulty is of
 //! 2^32 hashes, `subsidy`, `totalfee` and `coinbasevalue` are in the smallest unit.
 //!
-//! Traps. While it catches up, a node answers all this about old blocks, and only
-//! `getblockchaininfo` tells: so it is asked in one body with `getmininginfo`.
+//! Traps. While it catches up, or on a test network, a node answers all this about
+//! other blocks, and only `getblockchaininfo` tells: so it is asked in one body with
+//! `getmininginfo`, and whatever cannot be in that body is asked after it.
 //! `time` of the tip is new; older nodes have only the median of eleven blocks. The
 //! plain `difficulty` of DigiByte is that of the one algorithm the node is set to.
 //! Where blocks are allowed to be easy (Komodo's notaries) difficulty and rate do
@@ -48,10 +49,17 @@ impl Source for Bitcoind {
     }
 
     fn requests(&self, settings: &Settings, catalog: &Catalog) -> Vec<Request> {
+        chain::endpoints(settings, catalog, None)
+            .iter()
+            .map(state)
+            .collect()
+    }
+
+    fn follow_up(&self, settings: &Settings, catalog: &Catalog, parsed: &Parsed) -> Vec<Request> {
         let mut requests = Vec::new();
         for node in chain::endpoints(settings, catalog, None) {
-            requests.push(state(&node));
-            if node.coin.only_algorithm().is_some() {
+            let told = chain::tells_of(parsed, node.coin);
+            if told && node.coin.only_algorithm().is_some() {
                 // A node takes no notice of rules that it does not know.
                 let rules = json!([{"rules": ["segwit", "mweb"]}]);
                 requests.push(post(
@@ -61,15 +69,10 @@ impl Source for Bitcoind {
                     Duration::from_secs(600),
                 ));
             }
+            let height = chain::height(parsed, node.coin);
+            requests.extend(height.map(|height| fees::ask(&node, height)));
         }
         requests
-    }
-
-    fn follow_up(&self, settings: &Settings, catalog: &Catalog, parsed: &Parsed) -> Vec<Request> {
-        chain::endpoints(settings, catalog, None)
-            .iter()
-            .filter_map(|node| Some(fees::ask(node, chain::height(parsed, node.coin)?)))
-            .collect()
     }
 
     fn parse(
@@ -226,7 +229,8 @@ mod tests {
         };
         let requests = Bitcoind.requests(&settings, Catalog::built_in());
         let kinds: Vec<_> = requests.iter().map(|request| request.kind).collect();
-        assert_eq!(kinds, ["state", "getblocktemplate"]);
+        // A template of a test network does not say that it is one.
+        assert_eq!(kinds, ["state"]);
         let body = requests[0].body.as_deref().expect("a POST");
         assert!(
             body.starts_with('[') && body.contains("getmininginfo"),
