@@ -92,11 +92,12 @@ impl fmt::Display for Fault {
     }
 }
 
-const ALGORITHM: &str =
+pub(crate) const ALGORITHM: &str =
     "write one of sha256d, scrypt, etchash, kawpow, randomx, kheavyhash, equihash";
 const COIN_ID: &str = "write a coin id of 1 to 63 characters of A-Z 0-9 . _ - (\"BTC\")";
-const POOL_ID: &str = "write a pool id of 1 to 63 characters of A-Z a-z 0-9 . _ - (\"pool-a\")";
-const NAME: &str = "write a name of 1 to 100 characters";
+pub(crate) const POOL_ID: &str =
+    "write a pool id of 1 to 63 characters of A-Z a-z 0-9 . _ - (\"pool-a\")";
+pub(crate) const NAME: &str = "write a name of 1 to 100 characters";
 
 impl Dataset {
     /// Read the whole file. The rows are only of use when there are no faults.
@@ -314,11 +315,11 @@ fn is_algorithm(text: &str) -> bool {
     text.parse::<Algorithm>().is_ok()
 }
 
-fn is_coin(text: &str) -> bool {
+pub(crate) fn is_coin(text: &str) -> bool {
     is_name(text) && !text.bytes().any(|b| b.is_ascii_lowercase())
 }
 
-fn is_title(text: &str) -> bool {
+pub(crate) fn is_title(text: &str) -> bool {
     (1..=100).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 

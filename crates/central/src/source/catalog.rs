@@ -5,6 +5,7 @@
 //! `data/catalog.json`; what is not listed there is unknown, never guessed.
 
 use serde::Deserialize;
+use smart_mining_wire::Algorithm as Mined;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
@@ -58,6 +59,20 @@ pub fn normalised(name: &str) -> String {
         .filter(char::is_ascii_alphanumeric)
         .map(|c| c.to_ascii_lowercase())
         .collect()
+}
+
+/// The catalog's name of what farms mine. Farms know one equihash, the catalog has
+/// several: theirs is that of Zcash and its kin.
+pub const fn catalog_name(algorithm: Mined) -> &'static str {
+    match algorithm {
+        Mined::Equihash => "equihash-200-9",
+        Mined::Sha256d
+        | Mined::Scrypt
+        | Mined::Etchash
+        | Mined::Kawpow
+        | Mined::Randomx
+        | Mined::Kheavyhash => algorithm.name(),
+    }
 }
 
 impl Catalog {
@@ -154,6 +169,17 @@ mod tests {
                     "{spelling} names two algorithms"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn what_farms_mine_stands_in_the_catalog() {
+        for algorithm in Mined::ALL {
+            let name = catalog_name(algorithm);
+            assert!(
+                Catalog::built_in().algorithms.contains_key(name),
+                "{algorithm}"
+            );
         }
     }
 

@@ -36,6 +36,11 @@ pub fn all() -> Vec<&'static dyn Source> {
     all
 }
 
+/// Those run by ourselves.
+pub fn nodes() -> [&'static dyn Source; 5] {
+    NODES
+}
+
 pub fn find(name: &str) -> Option<&'static dyn Source> {
     all().into_iter().find(|source| source.name() == name)
 }
