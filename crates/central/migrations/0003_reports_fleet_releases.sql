@@ -28,7 +28,7 @@ CREATE TABLE farm_state (
 CREATE TABLE releases (
     version        text NOT NULL CHECK (version ~ '^[A-Za-z0-9][A-Za-z0-9.+_-]{0,62}$'),
     board          text NOT NULL CHECK (board ~ '^[A-Za-z0-9][A-Za-z0-9.+_-]{0,62}$'),
-    url            text NOT NULL CHECK (url ~ '^https://[!-~]{1,492}$'),
+    url            text NOT NULL CHECK (url ~ '^https://[!-~]+$' AND octet_length(url) <= 500),
     -- Hexadecimal, as it is shown everywhere.
     sha256         text NOT NULL CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     size           bigint NOT NULL CHECK (size > 0),

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 const MAX_TEXT: usize = 63;
 const MAX_URL: usize = 500;
+const MAX_HOST: usize = 253;
 const MAX_NOTES: usize = 2000;
 
 /// The answer to `GET /api/v1/release`. Unknown members are tolerated, so that an older
@@ -35,10 +36,15 @@ pub struct Release {
         )
     )]
     pub board: String,
-    /// Where the image is fetched; `https` only.
+    /// Where the image is fetched: `https://`, a DNS name or an IPv4 address, perhaps a
+    /// port, and a path.
     #[cfg_attr(
         feature = "schema",
-        schema(min_length = 9, max_length = 500, pattern = "^https://[!-~]{1,492}$")
+        schema(
+            min_length = 10,
+            max_length = 500,
+            pattern = "^https://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?/[!-~]*$"
+        )
     )]
     pub url: String,
     /// Of the image, in lower-case hexadecimal digits.
@@ -78,11 +84,9 @@ impl Release {
                 "board must be 1 to 63 characters of A-Z a-z 0-9 . + _ -, the first of them a letter or digit",
             );
         }
-        let address = self.url.strip_prefix("https://").unwrap_or_default();
-        let printable = address.bytes().all(|b| b.is_ascii_graphic());
-        if address.is_empty() || self.url.len() > MAX_URL || !printable {
+        if self.url.len() > MAX_URL || !is_https(&self.url) {
             return Err(
-                "url must begin with https:// and have at most 500 characters without spaces",
+                "url must be https://host/path or https://host:port/path, with at most 500 characters and without spaces",
             );
         }
         let hex = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
@@ -109,4 +113,24 @@ pub fn is_version(text: &str) -> bool {
             .bytes()
             .next()
             .is_some_and(|b| b.is_ascii_alphanumeric())
+}
+
+fn is_https(url: &str) -> bool {
+    let address = url.strip_prefix("https://").unwrap_or_default();
+    let Some((place, path)) = address.split_once('/') else {
+        return false;
+    };
+    let (host, port) = match place.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (place, None),
+    };
+    let inner = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
+    let edge = |b: Option<u8>| b.is_some_and(|b| b.is_ascii_alphanumeric());
+    let is_port = |text: &str| !text.starts_with(['0', '+']) && text.parse::<u16>().is_ok();
+    host.len() <= MAX_HOST
+        && host.bytes().all(inner)
+        && edge(host.bytes().next())
+        && edge(host.bytes().next_back())
+        && port.is_none_or(is_port)
+        && path.bytes().all(|b| b.is_ascii_graphic())
 }

@@ -104,7 +104,7 @@ pub struct AlgorithmReport {
     pub hashrate: f64,
     pub shares: Shares,
     /// Connected at this moment.
-    #[cfg_attr(feature = "schema", schema(minimum = 0, maximum = 4294967295_i64))]
+    #[cfg_attr(feature = "schema", schema(format = Int64, minimum = 0, maximum = 4294967295_i64))]
     pub miners: u32,
 }
 

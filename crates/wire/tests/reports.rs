@@ -148,8 +148,33 @@ fn a_release_that_an_appliance_could_not_use_is_refused() {
         assert!(told(&|release| release.version = version.into()).starts_with("version"));
         assert!(told(&|release| release.board = version.into()).starts_with("board"));
     }
-    for url in ["http://a/b", "https://", "https://a b", "https://a\u{e9}"] {
-        assert!(told(&|release| release.url = url.into()).starts_with("url"));
+    for url in [
+        "http://a/b",
+        "https://",
+        "https://a",
+        "https:///b",
+        "https://a b/c",
+        "https://a/b c",
+        "https://a/\u{e9}",
+        "https://[::1/x",
+        "https://-a/b",
+        "https://a:0/b",
+        "https://a:65536/b",
+        "https://user@a/b",
+    ] {
+        assert!(
+            told(&|release| release.url = url.into()).starts_with("url"),
+            "{url}"
+        );
+    }
+    for url in [
+        "https://a/",
+        "https://10.0.0.1:65535/b?c=d",
+        "https://a.b-c.d:443/e",
+    ] {
+        let mut changed = release();
+        changed.url = url.into();
+        assert_eq!(changed.check(), Ok(()), "{url}");
     }
     assert!(told(&|r| r.sha256 = "A".repeat(64)).starts_with("sha256"));
     assert!(told(&|r| r.size = 0).starts_with("size"));

@@ -5,7 +5,9 @@ use crate::source::catalog::Catalog;
 use axum::http::StatusCode;
 use smart_mining_wire::Algorithm;
 use std::collections::BTreeSet;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// The catalog tells variants apart that the wire contract has one name for.
 const EQUIHASH: &str = "equihash-200-9";
@@ -78,24 +80,34 @@ pub const fn unit(algorithm: Algorithm) -> (&'static str, f64) {
     }
 }
 
-/// For the document: every spelling that [`mineable`] takes, in small letters.
-pub fn mineable_schema() -> Schema {
-    let catalog = Catalog::built_in();
-    let aliases = catalog.algorithms.values().flat_map(|a| &a.aliases);
-    let names = aliases.chain(catalog.algorithms.keys());
-    let names = names
-        .map(String::as_str)
-        .filter(|name| parse(name).is_some());
-    let canonical = Algorithm::ALL.map(Algorithm::name);
-    one_of(names.chain(canonical))
+/// In the document: every spelling that [`mineable`] takes, in small letters.
+pub struct Mineable;
+
+impl PartialSchema for Mineable {
+    fn schema() -> RefOr<Schema> {
+        let catalog = Catalog::built_in();
+        let aliases = catalog.algorithms.values().flat_map(|a| &a.aliases);
+        let names = aliases.chain(catalog.algorithms.keys());
+        let names = names.map(String::as_str);
+        let canonical = Algorithm::ALL.map(Algorithm::name);
+        one_of(names.filter(|name| parse(name).is_some()).chain(canonical)).into()
+    }
 }
 
-/// For the document: every spelling that [`known`] takes, in small letters.
-pub fn known_schema() -> Schema {
-    let catalog = Catalog::built_in();
-    let aliases = catalog.algorithms.values().flat_map(|a| &a.aliases);
-    one_of(aliases.chain(catalog.algorithms.keys()).map(String::as_str))
+impl ToSchema for Mineable {}
+
+/// In the document: every spelling that [`known`] takes, in small letters.
+pub struct Known;
+
+impl PartialSchema for Known {
+    fn schema() -> RefOr<Schema> {
+        let catalog = Catalog::built_in();
+        let aliases = catalog.algorithms.values().flat_map(|a| &a.aliases);
+        one_of(aliases.chain(catalog.algorithms.keys()).map(String::as_str)).into()
+    }
 }
+
+impl ToSchema for Known {}
 
 /// For the document: the dialects.
 pub fn dialect_schema() -> Schema {
@@ -139,7 +151,7 @@ mod tests {
 
     #[test]
     fn every_documented_spelling_is_taken() {
-        let Schema::Object(object) = mineable_schema() else {
+        let RefOr::T(Schema::Object(object)) = Mineable::schema() else {
             panic!("an object");
         };
         let names = object.enum_values.expect("names");

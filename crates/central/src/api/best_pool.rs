@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// The algorithm, by any name that it goes by, in any case.
-    #[param(required = true, schema_with = algorithm::mineable_schema)]
-    algo: Option<String>,
+    #[param(value_type = algorithm::Mineable, inline)]
+    algo: Asked,
     /// Only these coins, separated by commas; in any case.
     #[serde(default)]
     #[param(value_type = Option<String>, max_length = 1000, pattern = "^[A-Za-z0-9._, -]*$")]
@@ -30,6 +30,11 @@ pub struct Question {
     #[param(value_type = Option<String>, max_length = 1000, pattern = "^[A-Za-z0-9._, -]*$")]
     exclude: Names,
 }
+
+/// Needed, and told so with the list of algorithms; hence not simply a `String`.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Asked(Option<String>);
 
 /// The best pool for an algorithm, and why the others lost.
 #[utoipa::path(get, path = "/api/best-pool", operation_id = "best_pool", tag = "ranking",
@@ -56,7 +61,7 @@ pub async fn get(
 
 impl Question {
     fn wish(self) -> Result<Wish, Problem> {
-        let name = self.algo.ok_or_else(algorithm::missing)?;
+        let name = self.algo.0.ok_or_else(algorithm::missing)?;
         Ok(Wish {
             algorithm: algorithm::mineable(&name)?,
             coins: self.coin.0,

@@ -45,9 +45,11 @@ pub struct Question {
     /// Only farms that were not heard of for so many seconds, or never.
     #[param(value_type = Option<u64>, minimum = 0, maximum = 3155760000_i64)]
     pub silent: Option<Whole<0, MAX_SILENCE>>,
-    #[param(inline, default = "name")]
+    /// `name` unless given.
+    #[param(inline)]
     pub sort: Option<FarmSort>,
-    #[param(inline, default = "asc")]
+    /// `asc` unless given.
+    #[param(inline)]
     pub order: Option<Order>,
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500, default = 100)]
     limit: Option<Limit>,

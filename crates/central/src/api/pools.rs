@@ -34,11 +34,13 @@ pub struct Question {
     #[param(value_type = Option<String>, max_length = 1000, pattern = "^[A-Za-z0-9._, -]*$")]
     coin: Option<Names>,
     /// Only offers for this algorithm, and pools that have one.
-    #[param(schema_with = algorithm::mineable_schema, required = false)]
+    #[param(value_type = Option<algorithm::Mineable>, inline)]
     algo: Option<String>,
-    #[param(inline, default = "id")]
+    /// `id` unless given.
+    #[param(inline)]
     sort: Option<PoolSort>,
-    #[param(inline, default = "asc")]
+    /// `asc` unless given.
+    #[param(inline)]
     order: Option<Order>,
     #[param(value_type = Option<u64>, minimum = 1, maximum = 500, default = 100)]
     limit: Option<Limit>,

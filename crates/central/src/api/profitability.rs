@@ -52,7 +52,7 @@ pub enum ProfitSort {
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// Only this algorithm, by any name that it goes by.
-    #[param(schema_with = algorithm::mineable_schema, required = false)]
+    #[param(value_type = Option<algorithm::Mineable>, inline)]
     algo: Option<String>,
     /// Only these coins, separated by commas; in any case.
     #[param(value_type = Option<String>, max_length = 1000, pattern = "^[A-Za-z0-9._, -]*$")]

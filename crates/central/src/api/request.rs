@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -91,7 +92,35 @@ where
                 ));
             }
         };
-        serde_json::from_slice(&bytes).map(Self).map_err(bad_json)
+        let sent = serde_json::from_slice(&bytes).map_err(|error| {
+            let detail = format!("the body is not JSON: {error}");
+            Problem::new(StatusCode::BAD_REQUEST, "body", detail)
+        })?;
+        match T::deserialize(whole(sent)) {
+            Ok(content) => Ok(Self(content)),
+            Err(error) => Err(bad_content(error.to_string())),
+        }
+    }
+}
+
+/// JSON knows one kind of number: 5.0 is 5, and is taken where a whole number is asked
+/// for.
+fn whole(value: Value) -> Value {
+    /// 2^63; below it, what has no fraction converts exactly.
+    const BEYOND: f64 = 9_223_372_036_854_775_808.0;
+    match value {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < BEYOND => {
+                Value::from(float as i64)
+            }
+            Some(_) | None => Value::Number(number),
+        },
+        Value::Array(items) => items.into_iter().map(whole).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, value)| (name, whole(value)))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::String(_) => value,
     }
 }
 
@@ -113,15 +142,6 @@ fn too_large() -> Problem {
 
 fn unreadable(detail: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "body", detail)
-}
-
-fn bad_json(error: serde_json::Error) -> Problem {
-    match error.classify() {
-        serde_json::error::Category::Data => bad_content(error.to_string()),
-        serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof
-        | serde_json::error::Category::Io => unreadable(format!("the body is not JSON: {error}")),
-    }
 }
 
 /// JSON, and not what is asked for.
@@ -221,6 +241,14 @@ mod tests {
         assert_eq!(Names::filter(read("coin=,").expect("empty").coin), None);
         read("coin=a%00b").expect_err("NUL is no name");
         read(&format!("coin={}", "x".repeat(1001))).expect_err("too long");
+    }
+
+    #[test]
+    fn a_number_without_a_fraction_is_whole_however_it_is_written() {
+        let read = |text: &str| whole(serde_json::from_str(text).expect("JSON")).to_string();
+        assert_eq!(read(r#"{"a":[5.0,-2.0,1e3]}"#), r#"{"a":[5,-2,1000]}"#);
+        assert_eq!(read("[0.5,1e300,null]"), "[0.5,1e+300,null]");
+        assert_eq!(read("18446744073709551615"), "18446744073709551615");
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Central as its operator sees it: the two binaries, a database and HTTP.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub mod request;
+
 use smart_mining_central::testing::PrivatePostgres;
 use smart_mining_wire::{Envelope, PublicKey, Snapshot};
 use std::io::{BufRead, BufReader};
@@ -13,6 +15,8 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub const STARTER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/starter.json");
+
+pub const OPERATOR: &str = "operator-token-of-a-test";
 
 /// How long a test waits for something that ought to happen soon.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -93,7 +97,15 @@ impl Central {
     }
 
     pub fn serve(&self) -> Api {
-        Api::start(self.api_command(&["serve", "--listen", "127.0.0.1:0"]))
+        self.serve_with(&[])
+    }
+
+    /// With more arguments; the operator's token is [`OPERATOR`].
+    pub fn serve_with(&self, arguments: &[&str]) -> Api {
+        let all = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
+        let mut command = self.api_command(&all);
+        command.env("SMART_MINING_OPERATOR_TOKEN", OPERATOR);
+        Api::start(command)
     }
 }
 
@@ -118,7 +130,7 @@ pub fn stderr(output: &Output) -> String {
 /// One replica of the API.
 pub struct Api {
     process: Child,
-    address: String,
+    pub address: String,
     log: Receiver<String>,
 }
 
