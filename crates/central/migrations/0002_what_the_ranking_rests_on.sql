@@ -31,8 +31,11 @@ CREATE TABLE chains (
     PRIMARY KEY (coin, algorithm)
 );
 
--- Chains that a pool mines along with the coin, and pays.
-ALTER TABLE pool_offers ADD merged text[] NOT NULL DEFAULT '{}';
+ALTER TABLE pool_offers
+    -- Chains that a pool mines along with the coin, and pays.
+    ADD merged text[] NOT NULL DEFAULT '{}',
+    -- 'import' or 'sources' (the aggregator's configuration): who may remove the row.
+    ADD origin text NOT NULL DEFAULT 'import' CHECK (origin IN ('import', 'sources'));
 
 ALTER TABLE profitability
     -- 'import' or 'sources': who may replace or remove the row.

@@ -8,7 +8,7 @@ use crate::publish::{self, PublishError, Published};
 use smart_mining_wire::SecretKey;
 use sqlx::{PgPool, Postgres, Transaction};
 
-type Tx = Transaction<'static, Postgres>;
+type Tx<'c> = Transaction<'c, Postgres>;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
@@ -66,12 +66,12 @@ pub async fn import(
         remove_others(&mut tx, &data).await?;
     }
     upsert(&mut tx, &data).await?;
-    let published = publish::publish(&mut tx, key).await?;
+    let published = publish::publish(&mut tx, key, None).await?;
     tx.commit().await?;
     Ok(published)
 }
 
-async fn stored(tx: &mut Tx) -> Result<Known, sqlx::Error> {
+async fn stored(tx: &mut Tx<'_>) -> Result<Known, sqlx::Error> {
     let coins: Vec<String> = sqlx::query_scalar("SELECT id FROM coins")
         .fetch_all(&mut **tx)
         .await?;
@@ -93,7 +93,7 @@ async fn stored(tx: &mut Tx) -> Result<Known, sqlx::Error> {
 }
 
 /// Deleting an offer takes its profitability with it, and a coin or a pool its offers.
-async fn remove_others(tx: &mut Tx, data: &Dataset) -> Result<(), sqlx::Error> {
+async fn remove_others(tx: &mut Tx<'_>, data: &Dataset) -> Result<(), sqlx::Error> {
     let profits = Columns::of(data.profitability.iter().map(|row| &row.key));
     let offers = Columns::of(data.offers.iter().map(|row| &row.key));
     for (columns, statement) in [
@@ -125,7 +125,7 @@ async fn remove_others(tx: &mut Tx, data: &Dataset) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-async fn upsert(tx: &mut Tx, data: &Dataset) -> Result<(), sqlx::Error> {
+async fn upsert(tx: &mut Tx<'_>, data: &Dataset) -> Result<(), sqlx::Error> {
     upsert_named(
         tx,
         &data.coins,
@@ -145,7 +145,7 @@ async fn upsert(tx: &mut Tx, data: &Dataset) -> Result<(), sqlx::Error> {
 }
 
 async fn upsert_named(
-    tx: &mut Tx,
+    tx: &mut Tx<'_>,
     rows: &[Named],
     statement: &'static str,
 ) -> Result<(), sqlx::Error> {
@@ -161,7 +161,7 @@ async fn upsert_named(
     Ok(())
 }
 
-async fn upsert_offers(tx: &mut Tx, data: &Dataset) -> Result<(), sqlx::Error> {
+async fn upsert_offers(tx: &mut Tx<'_>, data: &Dataset) -> Result<(), sqlx::Error> {
     let rows = &data.offers;
     let columns = Columns::of(rows.iter().map(|row| &row.key));
     let urls: Vec<String> = rows.iter().map(|row| row.url.clone()).collect();
@@ -173,7 +173,7 @@ async fn upsert_offers(tx: &mut Tx, data: &Dataset) -> Result<(), sqlx::Error> {
                               $4::text[], $5::float8[], $6::text[])
          ON CONFLICT (coin, pool, algorithm) DO UPDATE SET
              url = excluded.url, fee = excluded.fee, scheme = excluded.scheme,
-             updated_at = now()",
+             merged = '{}', origin = 'import', updated_at = now()",
     )
     .bind(columns.coins)
     .bind(columns.pools)
@@ -186,7 +186,7 @@ async fn upsert_offers(tx: &mut Tx, data: &Dataset) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-async fn upsert_profitability(tx: &mut Tx, data: &Dataset) -> Result<(), sqlx::Error> {
+async fn upsert_profitability(tx: &mut Tx<'_>, data: &Dataset) -> Result<(), sqlx::Error> {
     let rows = &data.profitability;
     let columns = Columns::of(rows.iter().map(|row| &row.key));
     let usd: Vec<f64> = rows.iter().map(|row| row.usd_per_hash_day).collect();
@@ -200,7 +200,8 @@ async fn upsert_profitability(tx: &mut Tx, data: &Dataset) -> Result<(), sqlx::E
              AS row (coin, pool, algorithm, usd, margin, computed)
          ON CONFLICT (coin, pool, algorithm) DO UPDATE SET
              usd_per_hash_day = excluded.usd_per_hash_day,
-             margin = excluded.margin, computed_at = excluded.computed_at",
+             margin = excluded.margin, computed_at = excluded.computed_at,
+             origin = 'import', gross_usd_per_hash_day = NULL, net_coins_per_hash_day = NULL",
     )
     .bind(columns.coins)
     .bind(columns.pools)

@@ -4,6 +4,8 @@
 //! NOTIFY when the row is visible and not before. Publishers take turns through
 //! [`lock`], so each sees what the former one published.
 
+use crate::history;
+use crate::ranking::in_order;
 use smart_mining_wire::{
     Algorithm, Entry, Envelope, PoolOffer, SecretKey, Snapshot, SnapshotError, snapshot,
 };
@@ -14,7 +16,7 @@ pub const CHANNEL: &str = "snapshots";
 
 const LOCK: i64 = 0x736d_7075_626c_6973;
 
-type Tx = Transaction<'static, Postgres>;
+type Tx<'c> = Transaction<'c, Postgres>;
 
 /// What a publisher tells its operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub enum PublishError {
 
 /// Wait for other publishers. Held until the transaction ends; take it first, so
 /// that everything read afterwards includes what the former publisher committed.
-pub async fn lock(tx: &mut Tx) -> Result<(), sqlx::Error> {
+pub async fn lock(tx: &mut Tx<'_>) -> Result<(), sqlx::Error> {
     sqlx::query("SELECT pg_advisory_xact_lock($1)")
         .bind(LOCK)
         .execute(&mut **tx)
@@ -48,17 +50,16 @@ pub async fn lock(tx: &mut Tx) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Rank, sign, store and announce. The caller holds [`lock`] and commits.
-pub async fn publish(tx: &mut Tx, key: &SecretKey) -> Result<Published, PublishError> {
-    let (sequence, created_at) = next_sequence(tx).await?;
-    let snapshot = Snapshot {
-        version: snapshot::VERSION,
-        sequence,
-        created_at,
-        entries: ranking(tx).await?,
-    };
-    // Judged by the rules of the receiver: better to fail here than in every farm.
-    Snapshot::parse(&snapshot.to_bytes()).map_err(PublishError::Ranking)?;
+/// Rank, sign, store, write down and announce. The caller holds [`lock`] and commits.
+/// `now` is Unix seconds, or the database's clock when absent.
+pub async fn publish(
+    tx: &mut Tx<'_>,
+    key: &SecretKey,
+    now: Option<u64>,
+) -> Result<Published, PublishError> {
+    let (sequence, created_at) = next_sequence(tx, now).await?;
+    let snapshot = seal_ready(sequence, created_at, ranking(tx).await?)?;
+    history::record(tx, created_at).await?;
     sqlx::query(
         "INSERT INTO snapshots (sequence, created_at, envelope) VALUES ($1, to_timestamp($2), $3)",
     )
@@ -78,14 +79,32 @@ pub async fn publish(tx: &mut Tx, key: &SecretKey) -> Result<Published, PublishE
     })
 }
 
+/// Judged by the rules of the receiver: better to fail here than in every farm.
+pub fn seal_ready(
+    sequence: u64,
+    created_at: u64,
+    entries: Vec<Entry>,
+) -> Result<Snapshot, PublishError> {
+    let snapshot = Snapshot {
+        version: snapshot::VERSION,
+        sequence,
+        created_at,
+        entries: in_order(entries),
+    };
+    Snapshot::parse(&snapshot.to_bytes()).map_err(PublishError::Ranking)?;
+    Ok(snapshot)
+}
+
 /// At least the time in seconds: a database that was lost and made anew goes on
 /// above the sequences that farms have already seen.
-async fn next_sequence(tx: &mut Tx) -> Result<(u64, u64), sqlx::Error> {
+async fn next_sequence(tx: &mut Tx<'_>, now: Option<u64>) -> Result<(u64, u64), sqlx::Error> {
     let (sequence, now): (i64, i64) = sqlx::query_as(
         "SELECT greatest(coalesce(max(sequence), 0) + 1, clock.now), clock.now
-         FROM (SELECT floor(extract(epoch FROM clock_timestamp()))::bigint AS now) AS clock
+         FROM (SELECT coalesce($1, floor(extract(epoch FROM clock_timestamp()))::bigint) AS now)
+              AS clock
          LEFT JOIN snapshots ON true GROUP BY clock.now",
     )
+    .bind(now.map(u64::cast_signed))
     .fetch_one(&mut **tx)
     .await?;
     Ok((sequence.cast_unsigned(), now.cast_unsigned()))
@@ -93,12 +112,10 @@ async fn next_sequence(tx: &mut Tx) -> Result<(u64, u64), sqlx::Error> {
 
 type Row = (String, String, String, String, f64, String, f64, f64);
 
-/// Best first within each algorithm, by what is left after the pool's fee.
-async fn ranking(tx: &mut Tx) -> Result<Vec<Entry>, PublishError> {
+async fn ranking(tx: &mut Tx<'_>) -> Result<Vec<Entry>, PublishError> {
     let rows: Vec<Row> = sqlx::query_as(
         "SELECT coin, algorithm, pool, url, fee, scheme, usd_per_hash_day, margin
-         FROM profitability JOIN pool_offers USING (coin, pool, algorithm)
-         ORDER BY algorithm, usd_per_hash_day * (1 - fee) DESC, pool, coin",
+         FROM profitability JOIN pool_offers USING (coin, pool, algorithm)",
     )
     .fetch_all(&mut **tx)
     .await?;
