@@ -16,6 +16,7 @@
 //! ([`transport`]) and shown by [`ask`]; [`profit`] is the arithmetic on it. The
 //! ranking does not rest on these yet: it comes from imported files.
 
+pub mod aggregator;
 pub mod api;
 pub mod ask;
 pub mod cli;
@@ -23,12 +24,14 @@ pub mod collect;
 pub mod dataset;
 pub mod db;
 pub mod farms;
+pub mod history;
 pub mod import;
 pub mod keyfile;
 pub mod merge;
 pub mod migrations;
 pub mod profit;
 pub mod publish;
+pub mod ranking;
 pub mod source;
 #[cfg(feature = "test-support")]
 pub mod testing;
