@@ -8,9 +8,9 @@
 //! `get_info` and of a template counts blocks and so is one more than the tip's;
 //! `target_height` may lag behind it. "BUSY" and `synchronized: false` come with
 //! status 200 and full figures; a node that was told to stay offline calls itself
-//! synchronised at any height. Neither a header nor a template says anything of that
-//! nor of the network, so both are only asked for after a good `get_info`. The node's
-//! own login is Digest, which is not spoken here: `key` is for a proxy before it.
+//! synchronised at any height. A header says nothing of that nor of the network, so
+//! headers are only asked for after a good `get_info`. The node's own login is Digest,
+//! which is not spoken here: `key` is for a proxy before it.
 
 use super::jsonrpc::{self, call, post};
 use super::network::Network;
@@ -60,25 +60,20 @@ impl Source for Monerod {
             .collect()
     }
 
-    /// A template is asked for only if `more["wallet.<COIN>"]` says whose it is.
+    /// Not a template: its reward has the fees of one moment, of which
+    /// nobody knows how much a day will have.
     fn follow_up(&self, settings: &Settings, catalog: &Catalog, parsed: &Parsed) -> Vec<Request> {
-        let mut requests = Vec::new();
-        for node in chain::endpoints(settings, catalog, Some("XMR")) {
-            let Some(tip) = chain::height(parsed, node.coin) else {
-                continue;
-            };
+        let ask = |node: &Endpoint<'_>| {
+            let tip = chain::height(parsed, node.coin)?;
             // The first block of all paid by another rule.
             let oldest = tip.saturating_sub(BLOCKS - 1).max(1);
-            if oldest <= tip {
-                let range = json!({"start_height": oldest, "end_height": tip});
-                requests.push(ask(&node, "get_block_headers_range", &range, 60));
-            }
-            if let Some(wallet) = settings.more.get(&format!("wallet.{}", node.coin.id)) {
-                let params = json!({"wallet_address": wallet, "reserve_size": 8});
-                requests.push(ask(&node, "get_block_template", &params, 120));
-            }
-        }
-        requests
+            let range = json!({"start_height": oldest, "end_height": tip});
+            (oldest <= tip).then(|| ask(node, "get_block_headers_range", &range, 60))
+        };
+        chain::endpoints(settings, catalog, Some("XMR"))
+            .iter()
+            .filter_map(ask)
+            .collect()
     }
 
     fn parse(
@@ -423,8 +418,8 @@ mod tests {
     }
 
     #[test]
-    fn a_template_needs_to_know_whose_it_is_and_that_the_node_is_well() {
-        let mut settings = Settings {
+    fn headers_are_asked_for_once_the_node_is_known_to_be_well() {
+        let settings = Settings {
             url: Some("http://node:18081".to_owned()),
             ..Settings::default()
         };
@@ -447,11 +442,6 @@ mod tests {
         };
         assert!(range(3_000_000).contains(r#"{"end_height":3000000,"start_height":2999901}"#));
         assert!(range(5).contains(r#"{"end_height":5,"start_height":1}"#));
-        settings
-            .more
-            .insert("wallet.XMR".to_owned(), "4abc".to_owned());
-        assert_eq!(ask(&settings, Some(7)).len(), 2);
-        assert_eq!(ask(&settings, None), []);
     }
 
     #[test]
