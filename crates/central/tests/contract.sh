@@ -65,10 +65,10 @@ INSERT INTO chains VALUES ('BTC', 'sha256d', 1.2e14, 5.1e23, 8.5e20, 3.125, 0.05
 CREATE TABLE profitability_history_all PARTITION OF profitability_history DEFAULT;
 INSERT INTO profitability_history
     SELECT at, 'BTC', 'pool-a', 'sha256d', 4e-14, 3.96e-14, 0.02
-    FROM generate_series(now() - interval '2 days', now(), interval '10 minutes') AS at;
+    FROM generate_series(now() - interval '2 days', now(), interval '10 minutes') AS at ON CONFLICT DO NOTHING;
 INSERT INTO profitability_hourly
     SELECT hour, 'BTC', 'pool-a', 'sha256d', 6, 2.4e-13, 3.9e-14, 4.1e-14, 4e-14
-    FROM generate_series(date_trunc('hour', now()) - interval '9 days', now(), interval '1 hour') AS hour;
+    FROM generate_series(date_trunc('hour', now()) - interval '9 days', now(), interval '1 hour') AS hour ON CONFLICT DO NOTHING;
 INSERT INTO source_health (source, state, updated_at, last_error_at, last_error)
     VALUES ('coingecko', 'ok', now(), NULL, NULL), ('minerstat', 'no-key', now(), now(), 'no key');
 INSERT INTO rejections (day, source, fact, rule, value, detail, first_at, last_at)

@@ -8,7 +8,8 @@ use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgRow};
 
 const NOW: &str = "SELECT coin, pool, algorithm::text AS name, computed_at AS at,
         usd_per_hash_day * (1 - fee) AS net, usd_per_hash_day AS usd, margin,
-        origin, fee, scheme, gross_usd_per_hash_day AS gross, net_coins_per_hash_day AS coins
+        profitability.origin, fee, scheme,
+        gross_usd_per_hash_day AS gross, net_coins_per_hash_day AS coins
     FROM profitability JOIN pool_offers USING (coin, pool, algorithm)";
 
 const RAW: &str = "SELECT coin, pool, algorithm::text AS name, at,

@@ -2,7 +2,7 @@
 //! A mistake in any of them is a [`Problem`] that says what would have been right.
 
 use super::problem::Problem;
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody as _};
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 use serde::de::{DeserializeOwned, Error as _};
@@ -77,6 +77,10 @@ where
                 "media-type",
                 "send JSON, with `Content-Type: application/json`",
             ));
+        }
+        // One that says so is not even read.
+        if request.body().size_hint().lower() > super::MAX_BODY as u64 {
+            return Err(too_large());
         }
         let bytes = match timeout(BODY_TIME, Bytes::from_request(request, state)).await {
             Ok(Ok(bytes)) => bytes,
