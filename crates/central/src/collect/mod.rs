@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod health;
+pub mod schedule;
 
 pub use config::Config;
 pub use health::{SourceHealth, State};

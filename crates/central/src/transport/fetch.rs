@@ -46,6 +46,15 @@ pub fn client() -> Agent {
         .into()
 }
 
+/// An answer as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
 /// Ask and read.
 pub fn fetch(
     client: &Agent,
@@ -54,19 +63,32 @@ pub fn fetch(
     catalog: &Catalog,
     now: u64,
 ) -> Result<Parsed, FetchError> {
-    let (status, headers, body) = send(client, request)
-        .map_err(|error| FetchError::Transport(without_secrets(&error, request)))?;
+    parse(source, request, &send(client, request)?, catalog, now)
+}
+
+/// Ask.
+pub fn send(client: &Agent, request: &Request) -> Result<Raw, FetchError> {
+    transfer(client, request)
+        .map_err(|error| FetchError::Transport(without_secrets(&error, request)))
+}
+
+/// Read what came: the same answer always gives the same result.
+pub fn parse(
+    source: &dyn Source,
+    request: &Request,
+    raw: &Raw,
+    catalog: &Catalog,
+    now: u64,
+) -> Result<Parsed, FetchError> {
     let answer = Answer {
-        status,
-        headers: &headers,
-        body: &body,
+        status: raw.status,
+        headers: &raw.headers,
+        body: &raw.body,
     };
     Ok(source.parse(request, &answer, catalog, now)?)
 }
 
-type Raw = (u16, Vec<(String, String)>, Vec<u8>);
-
-fn send(client: &Agent, request: &Request) -> Result<Raw, ureq::Error> {
+fn transfer(client: &Agent, request: &Request) -> Result<Raw, ureq::Error> {
     let mut response = match &request.body {
         Some(body) => {
             let mut builder = client.post(&request.url);
@@ -99,7 +121,11 @@ fn send(client: &Agent, request: &Request) -> Result<Raw, ureq::Error> {
         .with_config()
         .limit(limit)
         .read_to_vec()?;
-    Ok((status, headers, body))
+    Ok(Raw {
+        status,
+        headers,
+        body,
+    })
 }
 
 /// Some services want their key in the address, which errors may repeat.

@@ -92,8 +92,44 @@ impl Host {
         if let State::Trying { pauses } = self.state {
             self.state = State::Pausing { until: now, pauses };
         }
-        let seconds = (1.0 - self.tokens) * 60.0 / self.budget.per_minute.max(f64::MIN_POSITIVE);
-        Verdict::Wait(now + Duration::from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64())))
+        // Rounding may leave it a hair below one token: also that wait is a wait.
+        let wait = self.filled_in(1.0 - self.tokens);
+        Verdict::Wait(now + wait.max(Duration::from_millis(1)))
+    }
+
+    /// How long until so much of the budget has grown back.
+    fn filled_in(&self, tokens: f64) -> Duration {
+        let seconds = tokens.max(0.0) * 60.0 / self.budget.per_minute.max(f64::MIN_POSITIVE);
+        Duration::from_secs_f64(seconds.min(LONGEST_WAIT.as_secs_f64()))
+    }
+
+    /// When [`Self::may_ask`] could say yes, as far as it is known; `None`: never.
+    pub fn ready_at(&self, now: Instant) -> Option<Instant> {
+        let paused = match &self.state {
+            State::Stopped { .. } => return None,
+            State::Pausing { until, .. } => *until,
+            State::Trying { .. } | State::Healthy { .. } => now,
+        };
+        let passed = now.saturating_duration_since(self.refilled).as_secs_f64();
+        let lacking = 1.0 - self.tokens - passed * self.budget.per_minute / 60.0;
+        let refilled = now + self.filled_in(lacking);
+        Some(paused.max(refilled))
+    }
+
+    /// The end of the pause, if there is one now.
+    pub fn paused(&self, now: Instant) -> Option<Instant> {
+        match self.state {
+            State::Pausing { until, .. } => Some(until).filter(|until| *until > now),
+            State::Stopped { .. } | State::Trying { .. } | State::Healthy { .. } => None,
+        }
+    }
+
+    /// Why it is not asked any more, if so.
+    pub fn stopped(&self) -> Option<&str> {
+        match &self.state {
+            State::Stopped { why } => Some(why),
+            State::Pausing { .. } | State::Trying { .. } | State::Healthy { .. } => None,
+        }
     }
 
     fn refill(&mut self, now: Instant) {
