@@ -135,7 +135,7 @@ pub struct Api {
 }
 
 impl Api {
-    fn start(mut command: Command) -> Self {
+    pub fn start(mut command: Command) -> Self {
         // In detail, so that a test can wait for what happens inside.
         command.env("RUST_LOG", "info,smart_mining_central=debug");
         let mut process = command.stderr(Stdio::piped()).spawn().expect("started");
