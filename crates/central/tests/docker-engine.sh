@@ -86,7 +86,8 @@ stop_engine() {
     if [ -n "$DAEMON" ]; then
         kill "$DAEMON" 2>/dev/null || true
         wait "$DAEMON" 2>/dev/null || true
-        # The daemon leaves its bridge behind.
+        # The daemon leaves its bridge and its hold on our network behind.
+        umount "$FOLDER"/exec/netns/* 2>/dev/null || true
         [ -n "$BRIDGE_WAS_THERE" ] || ip link delete docker0 2>/dev/null || true
     fi
     rm -rf "$FOLDER"

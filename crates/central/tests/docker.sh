@@ -70,11 +70,12 @@ readonly FOLDER
 
 # --- leave nothing -----------------------------------------------------------------
 
+image_id() { docker image inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 remove_containers() { docker rm --force --volumes "${IMAGES[@]}" "$DATABASE.old" >/dev/null 2>&1 || true; }
 
 declare -A IMAGE_BEFORE
 clean_up() {
-    local status=$? name
+    local status=$? name made
     trap - EXIT INT TERM
     if [ "$status" != 0 ]; then
         for name in "${IMAGES[@]}"; do
@@ -85,10 +86,14 @@ clean_up() {
     [ ! -e "$FOLDER/composed" ] || compose down --volumes >/dev/null 2>&1 || true
     remove_containers
     docker network rm "$NETWORK" "$OTHER_NETWORK" >/dev/null 2>&1 || true
-    # Layers stay: they are the cache of the next build.
+    # An image that was there gets its name back. Layers stay: they are the cache of the
+    # next build.
     for name in "${!IMAGE_BEFORE[@]}"; do
-        docker rmi --no-prune "$name" >/dev/null 2>&1 || true
+        made=$(image_id "$name")
+        [ -n "$made" ] && [ "$made" != "${IMAGE_BEFORE[$name]}" ] || continue
         [ -z "${IMAGE_BEFORE[$name]}" ] || docker tag "${IMAGE_BEFORE[$name]}" "$name" || true
+        [ -n "${IMAGE_BEFORE[$name]}" ] || made=$name
+        docker rmi --no-prune "$made" >/dev/null 2>&1 || true
     done
     rm -rf "$FOLDER"
     [ "$status" != 0 ] || step "passed"
@@ -184,7 +189,7 @@ compose() {
 build() {
     local name=$1 words=()
     read -ra words <<<"${DOCKER_BUILD_ARGS:-}"
-    IMAGE_BEFORE[$name]=$(docker image inspect --format '{{.Id}}' "$name" 2>/dev/null || true)
+    IMAGE_BEFORE[$name]=$(image_id "$name")
     docker build "${words[@]}" -t "$name" --target "${name#smart_mining_}" -f $FOLDER_OF_FILES/Dockerfile . >"$FOLDER/build" 2>&1 ||
         { tail -40 "$FOLDER/build" >&2; fail "docker build of $name"; }
     step "built $name, $(($(docker image inspect --format '{{.Size}}' "$name") / 1000000)) MB"
@@ -199,8 +204,8 @@ for name in "${IMAGES[@]}"; do
     found=$(docker run --rm --user 0 --entrypoint bash "$name" -c \
         'type -P cc gcc g++ c++ clang ld as make cargo rustc rustup curl wget git python3 || true')
     [ -z "$found" ] || fail "$name carries tools that it does not need: $found"
-    words=$(docker image inspect --format '{{json .Config.Healthcheck.Test}}{{json .Config.Entrypoint}}' "$name")
-    [[ $words != *CMD-SHELL* && $words != *null* ]] || fail "$name lacks a health check or an entry point in exec form: $words"
+    commands=$(docker image inspect --format '{{json .Config.Healthcheck.Test}}{{json .Config.Entrypoint}}' "$name")
+    [[ $commands != *CMD-SHELL* && $commands != *null* ]] || fail "$name lacks a health check or an entry point in exec form: $commands"
     docker image inspect --format '{{json .Config.Labels}}' "$name" | grep -q org.opencontainers.image.title ||
         fail "$name has no labels"
     ! { docker image inspect --format '{{json .Config.Env}}' "$name"; docker history --no-trunc "$name"; } |
@@ -225,7 +230,7 @@ docker logs "$AGGREGATOR" 2>&1 | grep -qF "public key $key" || fail "the aggrega
 import_demonstration
 eventually ready_is 200
 best_pool
-step "the host asks the API for the best pool: $(cut -c 1-160 "$FOLDER/best-pool")"
+step "the host asked the API for the best pool: $(cut -c 1-120 "$FOLDER/best-pool")..."
 
 token=$(docker exec "$API" smart-mining-api enrol hill)
 [[ $token == smf_* ]] || fail "enrol printed '$token'"
