@@ -143,9 +143,13 @@ stand_in_debian() {
 }
 
 stand_in_rust() {
-    local tree=$FOLDER/rust from version
+    local tree=$FOLDER/rust own from version
+    own=$(dirname "${BASH_SOURCE[0]}")/../../../.cache
+    # The Rust that ./dev brings along.
+    [ ! -x "$own/cargo/bin/rustc" ] || export RUSTUP_HOME=$own/rustup CARGO_HOME=$own/cargo PATH=$own/cargo/bin:$PATH
     command -v rustc >/dev/null || give_up "$RUST cannot be pulled, and there is no Rust here to make a stand-in of"
     from=$(rustc --print sysroot)
+    [ "$from" != /usr ] || give_up "$RUST cannot be pulled, and the Rust here is spread over /usr; install one with rustup"
     version=$(rustc --version)
     say "$RUST cannot be pulled; making a stand-in with this machine's $version"
     debian_tree "$tree" --include=gcc,libc6-dev,ca-certificates

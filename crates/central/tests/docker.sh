@@ -324,7 +324,8 @@ step "with a password: host and network get in with it, and nobody without"
 
 mkdir -m 700 "$FOLDER/secrets"
 printf 'composed-secret\n' >"$FOLDER/secrets/database_password"
-chmod 644 "$FOLDER/secrets/database_password"
+printf 'operator-of-the-test\n' >"$FOLDER/secrets/operator_token"
+chmod 644 "$FOLDER"/secrets/*
 : >"$FOLDER/composed"
 compose up --detach >"$FOLDER/compose" 2>&1 || { cat "$FOLDER/compose" >&2; fail "compose up"; }
 wait_until_healthy "${IMAGES[@]}"
@@ -333,6 +334,9 @@ eventually ready_is 200
 best_pool
 must_be_refused 'no password supplied' from_host ''
 must_get_in from_host composed-secret
+code=$(http --output /dev/null --write-out '%{http_code}' --header 'Authorization: Bearer operator-of-the-test' "$(api_url /api/v1/farms)")
+[ "$code" = 200 ] || fail "the operator's token was answered $code"
+[ "$(status_of /api/v1/farms)" = 401 ] || fail "the list of farms without the operator's token was not answered 401"
 compose down --volumes >"$FOLDER/compose" 2>&1 || { cat "$FOLDER/compose" >&2; fail "compose down"; }
 rm "$FOLDER/composed"
 left=$(docker ps --all --quiet --filter name=smart_mining; docker volume ls --quiet --filter name=smart_mining; docker network ls --quiet --filter name=smart_mining)
