@@ -234,6 +234,13 @@ impl Schedule {
         }
     }
 
+    /// Ask it again as soon as its gate allows: what it lacked is there now.
+    pub fn again(&mut self, question: &Question, now: Instant) {
+        if let Some(entry) = self.entries.get_mut(question.id) {
+            entry.due = now;
+        }
+    }
+
     pub fn outlook(&self, now: Instant) -> Outlook {
         let unheard = || self.entries.iter().filter(|entry| !entry.heard);
         let ready = |entry: &Entry| {
