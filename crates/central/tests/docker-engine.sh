@@ -144,7 +144,7 @@ stand_in_debian() {
 
 stand_in_rust() {
     local tree=$FOLDER/rust own from version
-    own=$(dirname "${BASH_SOURCE[0]}")/../../../.cache
+    own=$(realpath -m "$(dirname "${BASH_SOURCE[0]}")/../../../.cache")
     # The Rust that ./dev brings along.
     [ ! -x "$own/cargo/bin/rustc" ] || export RUSTUP_HOME=$own/rustup CARGO_HOME=$own/cargo PATH=$own/cargo/bin:$PATH
     command -v rustc >/dev/null || give_up "$RUST cannot be pulled, and there is no Rust here to make a stand-in of"
