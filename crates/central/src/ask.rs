@@ -1,5 +1,6 @@
 //! `smart-mining-aggregator sources` and `ask`: what can be read, and what it says now.
 
+use crate::collect::secrets::Secrets;
 use crate::source::{Catalog, Observation, Parsed, Request, Settings, Source, Subject, registry};
 use crate::transport::fetch::{client, fetch};
 use anyhow::{Context, bail};
@@ -67,12 +68,12 @@ pub fn ask(name: &str, settings: &Settings, out: &mut impl Write) -> anyhow::Res
     let client = client();
     let (mut read, mut asked) = (0, 0);
     for request in &requests {
-        let parsed = ask_once(&client, source, request, now, out)?;
+        let parsed = ask_once(&client, (source, settings), request, now, out)?;
         let further = source.follow_up(settings, catalog, &parsed);
         asked += 1 + further.len();
         read += parsed.observations.len();
         for request in &further {
-            read += ask_once(&client, source, request, now, out)?
+            read += ask_once(&client, (source, settings), request, now, out)?
                 .observations
                 .len();
         }
@@ -85,7 +86,7 @@ pub fn ask(name: &str, settings: &Settings, out: &mut impl Write) -> anyhow::Res
 
 fn ask_once(
     client: &ureq::Agent,
-    source: &dyn Source,
+    (source, settings): (&dyn Source, &Settings),
     request: &Request,
     now: u64,
     out: &mut impl Write,
@@ -94,6 +95,8 @@ fn ask_once(
     let parsed = match fetch(client, source, request, Catalog::built_in(), now) {
         Ok(parsed) => parsed,
         Err(error) => {
+            // Some services repeat a wrong key.
+            let error = Secrets::of(settings).covered_error(error);
             log::warn!("{name} {kind} {}: {error}", request.about);
             return Ok(Parsed::default());
         }

@@ -12,7 +12,7 @@ pub mod config;
 pub mod health;
 pub mod recording;
 pub mod schedule;
-mod secrets;
+pub(crate) mod secrets;
 #[cfg(test)]
 mod testing;
 pub mod worker;
@@ -20,7 +20,7 @@ pub mod worker;
 pub use config::Config;
 pub use health::{SourceHealth, State};
 pub use recording::{Recorder, Recording, RecordingError};
-pub use worker::Collector;
+pub use worker::{Answered, Collector};
 
 use crate::source::Parsed;
 use crate::transport::fetch::FetchError;

@@ -22,6 +22,14 @@ use std::time::{Duration, Instant};
 /// After a failure a question is asked again no later than this, if its host is well.
 const RETRY: Duration = Duration::from_secs(60);
 
+/// What a source may be asked at one site.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub budget: Budget,
+    /// A node of our own: no stranger is spared by a long pause after failures.
+    pub own: bool,
+}
+
 /// The place of a source in the caller's list.
 pub type SourceId = usize;
 
@@ -105,13 +113,13 @@ impl Schedule {
     pub fn add(
         &mut self,
         source: SourceId,
-        budget: Budget,
+        limits: Limits,
         requests: Vec<Request>,
         follow_up: bool,
         now: Instant,
     ) {
         for request in requests {
-            let gate = self.gate(source, budget, &request.url, now);
+            let gate = self.gate(source, limits, &request.url, now);
             let same = |entry: &&mut Entry| {
                 entry.source == source
                     && entry.request.kind == request.kind
@@ -137,7 +145,7 @@ impl Schedule {
         }
     }
 
-    fn gate(&mut self, source: SourceId, budget: Budget, url: &str, now: Instant) -> usize {
+    fn gate(&mut self, source: SourceId, limits: Limits, url: &str, now: Instant) -> usize {
         let site = site(url);
         let same = |gate: &Gate| gate.source == source && gate.site == site;
         if let Some(known) = self.gates.iter().position(same) {
@@ -146,7 +154,12 @@ impl Schedule {
         let mut hasher = DefaultHasher::new();
         (self.seed, &site).hash(&mut hasher);
         let jitter = f64::from((hasher.finish() >> 32) as u32) / f64::from(u32::MAX);
-        let host = Host::new(budget, jitter, now);
+        let host = Host::new(limits.budget, jitter, now);
+        let host = if limits.own {
+            host.pausing_at_most(RETRY)
+        } else {
+            host
+        };
         self.gates.push(Gate { site, source, host });
         self.gates.len() - 1
     }
@@ -231,6 +244,17 @@ impl Schedule {
             } else if error.is_some() && (id == own || (of_all && gate.site == site)) {
                 gate.host.failed(source, now);
             }
+        }
+    }
+
+    /// A question that was answered before the start: it is due as it would have been.
+    pub fn asked_before(&mut self, source: SourceId, kind: &str, about: &str, asked: Instant) {
+        let same = |entry: &&mut Entry| {
+            let request = &entry.request;
+            entry.source == source && request.kind == kind && request.about == about
+        };
+        if let Some(entry) = self.entries.iter_mut().find(same) {
+            entry.due = asked + entry.request.every;
         }
     }
 

@@ -17,9 +17,10 @@ use super::Heard;
 use super::config::{Config, Configured};
 use super::health::{Ledger, SourceHealth};
 use super::recording::Recorder;
-use super::schedule::{Outlook, Question, Schedule, SourceId, Step};
+use super::schedule::{Limits, Outlook, Question, Schedule, Step};
 use super::secrets::Secrets;
-use crate::source::{Catalog, Parsed, SourceError};
+use crate::merge::authority::Authority;
+use crate::source::{Catalog, Parsed, SourceError, registry};
 use crate::transport::fetch::{FetchError, Raw, client, parse, send};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -43,13 +44,22 @@ pub struct Collector {
     owner: Option<JoinHandle<()>>,
 }
 
+/// A question that was answered before, at this Unix second.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    pub source: &'a str,
+    pub kind: &'a str,
+    pub about: &'a str,
+    pub at: u64,
+}
+
 struct Shared {
     schedule: Schedule,
     ledger: Ledger,
 }
 
 enum Event {
-    Came(Question, Result<Raw, FetchError>),
+    Came(Box<Question>, Result<Raw, FetchError>),
     Stop,
 }
 
@@ -67,8 +77,23 @@ struct Owner {
 }
 
 impl Collector {
-    /// From now on the sources are asked. Says once which are left out.
+    /// From now on the sources are asked. Says once what the configuration warns of
+    /// and which sources are left out.
     pub fn start(config: &Config, recorder: Option<Recorder>) -> Self {
+        Self::start_after(config, recorder, &[])
+    }
+
+    /// The same, but what was answered not long ago is asked when it would have been:
+    /// some services allow a hundred questions a month, and a process that is started
+    /// again and again must not use them up.
+    pub fn start_after(
+        config: &Config,
+        recorder: Option<Recorder>,
+        answered: &[Answered<'_>],
+    ) -> Self {
+        for warning in &config.warnings {
+            log::warn!("{warning}");
+        }
         let mut sources = config.sources.clone();
         for source in &mut sources {
             source.read_cookies();
@@ -76,10 +101,18 @@ impl Collector {
         say_who_is_left_out(&sources);
         let now = Instant::now();
         let mut schedule = Schedule::new(getrandom::u64().unwrap_or_default());
+        let wall = unix_now();
         for (id, one) in sources.iter().enumerate() {
             if one.missing.is_none() {
                 let requests = one.source.requests(&one.settings, Catalog::built_in());
-                schedule.add(id, one.source.budget(), requests, false, now);
+                schedule.add(id, one.limits(), requests, false, now);
+            }
+            for before in answered.iter().filter(|it| it.source == one.source.name()) {
+                let age = Duration::from_secs(wall.saturating_sub(before.at));
+                // A clock that was set back makes it now.
+                if let Some(asked) = now.checked_sub(age) {
+                    schedule.asked_before(id, before.kind, before.about, asked);
+                }
             }
         }
         let ledger = Ledger::new(sources.iter().map(|one| (one.source.name(), one.missing)));
@@ -187,6 +220,13 @@ fn say_who_is_left_out(sources: &[Configured]) {
 }
 
 impl Configured {
+    fn limits(&self) -> Limits {
+        Limits {
+            budget: self.source.budget(),
+            own: registry::authority(self.source.name()) == Authority::Node,
+        }
+    }
+
     /// Whether one was new. A node that does not run yet has none.
     fn read_cookies(&mut self) -> bool {
         let mut renewed = false;
@@ -262,11 +302,11 @@ impl Owner {
             let came = catch_unwind(AssertUnwindSafe(|| send(&client, request)));
             let came = came.unwrap_or_else(|_| Err(failure("the fetch panicked")));
             // Nobody listens once the collector is gone.
-            let _ = events.send(Event::Came(asked, came));
+            let _ = events.send(Event::Came(Box::new(asked), came));
         });
         if let Err(error) = spawned {
             let failed = Err(failure(&format!("no thread for it: {error}")));
-            let _ = self.events.send(Event::Came(question, failed));
+            let _ = self.events.send(Event::Came(Box::new(question), failed));
         }
     }
 
@@ -321,19 +361,19 @@ fn go_on(
     now: Instant,
 ) {
     let catalog = Catalog::built_in();
-    let (id, budget): (SourceId, _) = (question.source, one.source.budget());
+    let (id, limits) = (question.source, one.limits());
     let renewable = one.cookies.contains_key(&question.request.about);
     schedule.heard(question, result.as_ref().err(), renewable, now);
     match result {
         Ok(parsed) if !question.follow_up => {
             let more = one.source.follow_up(&one.settings, catalog, parsed);
-            schedule.add(id, budget, more, true, now);
+            schedule.add(id, limits, more, true, now);
         }
         Err(FetchError::Source(SourceError::Key(_))) if renewable => {
             // A node makes a new cookie when it starts.
             if one.read_cookies() {
                 let requests = one.source.requests(&one.settings, catalog);
-                schedule.add(id, budget, requests, false, now);
+                schedule.add(id, limits, requests, false, now);
                 schedule.again(question, now);
             }
         }

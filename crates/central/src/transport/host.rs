@@ -62,6 +62,7 @@ pub struct Host {
     state: State,
     /// 0 to 1, fixed for a host: keeps many aggregators from coming back at once.
     jitter: f64,
+    longest_pause: Duration,
 }
 
 impl Host {
@@ -72,6 +73,16 @@ impl Host {
             refilled: now,
             state: State::Healthy { failures: 0 },
             jitter: jitter.clamp(0.0, 1.0),
+            longest_pause: LONGEST_PAUSE,
+        }
+    }
+
+    /// For a host of our own, which may be asked soon after it was down.
+    #[must_use]
+    pub fn pausing_at_most(self, longest_pause: Duration) -> Self {
+        Self {
+            longest_pause,
+            ..self
         }
     }
 
@@ -187,7 +198,7 @@ impl Host {
             };
             return;
         }
-        let pause = (FIRST_PAUSE * (1 << pauses.min(8))).min(LONGEST_PAUSE);
+        let pause = (FIRST_PAUSE * (1 << pauses.min(8))).min(self.longest_pause);
         self.state = State::Pausing {
             until: now + pause + pause.mul_f64(self.jitter / 10.0),
             pauses: pauses + 1,
@@ -260,6 +271,19 @@ mod tests {
         assert_eq!(host.may_ask(now), Verdict::Ask);
         host.answered();
         assert_eq!(host.may_ask(now), Verdict::Ask);
+    }
+
+    #[test]
+    fn a_host_of_our_own_is_tried_again_soon() {
+        let start = Instant::now();
+        let mut host = Host::new(BUDGET, 0.0, start).pausing_at_most(secs(60));
+        let mut now = start;
+        for _ in 0..20 {
+            host.failed(None, now);
+            now += secs(60);
+        }
+        host.failed(None, now);
+        assert_eq!(host.may_ask(now), Verdict::Wait(now + secs(60)));
     }
 
     #[test]

@@ -2,9 +2,12 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BinaryHeap;
 
-const QUICK: Budget = Budget {
-    burst: 100,
-    per_minute: 6_000.0,
+const QUICK: Limits = Limits {
+    budget: Budget {
+        burst: 100,
+        per_minute: 6_000.0,
+    },
+    own: false,
 };
 
 fn secs(seconds: u64) -> Duration {
@@ -26,14 +29,14 @@ fn request(about: &str, url: &str, every: u64) -> Request {
 fn asked(schedule: &mut Schedule, now: Instant) -> Question {
     match schedule.next(now) {
         Step::Ask(question) => question,
-        other => panic!("{other:?} instead of a question"),
+        other @ (Step::Wait(_) | Step::Listen) => panic!("{other:?} instead of a question"),
     }
 }
 
 fn waits(schedule: &mut Schedule, now: Instant) -> Duration {
     match schedule.next(now) {
         Step::Wait(until) => until - now,
-        other => panic!("{other:?} instead of a wait"),
+        other @ (Step::Ask(_) | Step::Listen) => panic!("{other:?} instead of a wait"),
     }
 }
 
@@ -209,6 +212,23 @@ fn a_follow_up_is_asked_at_once_and_renewed_without_being_asked_sooner() {
     );
 }
 
+#[test]
+fn what_was_answered_before_the_start_is_not_asked_at_once() {
+    let now = Instant::now();
+    let mut schedule = Schedule::new(1);
+    let both = vec![
+        request("old", "http://a.org", 600),
+        request("new", "http://a.org", 600),
+    ];
+    schedule.add(0, QUICK, both, false, now + secs(100));
+    schedule.asked_before(0, "stats", "old", now);
+    schedule.asked_before(0, "stats", "gone", now);
+    let first = asked(&mut schedule, now + secs(100));
+    assert_eq!(first.request.about, "new");
+    schedule.heard(&first, None, false, now + secs(100));
+    assert_eq!(waits(&mut schedule, now + secs(100)), secs(500));
+}
+
 #[derive(Clone, Debug)]
 struct Plan {
     burst: u32,
@@ -257,7 +277,8 @@ fn run(plans: &[Plan], fates: &[(u64, u8)], start: Instant) -> Vec<Asked> {
         let url = format!("https://h{source}.site{}.org", plan.site);
         let of = |(index, every): (usize, &u64)| request(&index.to_string(), &url, *every);
         let requests = plan.questions.iter().enumerate().map(of).collect();
-        schedule.add(source, budget, requests, false, start);
+        let limits = Limits { budget, own: false };
+        schedule.add(source, limits, requests, false, start);
     }
     let mut now = start;
     let mut log: Vec<Asked> = Vec::new();

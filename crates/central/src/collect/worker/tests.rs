@@ -103,6 +103,23 @@ async fn a_round_is_over_as_soon_as_all_have_answered() {
 }
 
 #[tokio::test]
+async fn a_new_start_does_not_ask_again_what_was_answered_just_now() {
+    let good = Service::start(|_| ok(PRICES));
+    let config = config(&at("binance", &good));
+    let of = |at| Answered {
+        source: "binance",
+        kind: "all",
+        about: "",
+        at,
+    };
+    let mut later = Collector::start_after(&config, None, &[of(unix_now())]);
+    assert!(later.one_round(Duration::from_secs(5)).await.is_empty());
+    let mut old = Collector::start_after(&config, None, &[of(unix_now() - 3_600)]);
+    assert_eq!(old.one_round(Duration::from_secs(60)).await.len(), 1);
+    assert_eq!(good.count(), 1);
+}
+
+#[tokio::test]
 async fn the_end_waits_for_nobody() {
     let hung = Service::start(|_| Reply::Hang);
     let collector = Collector::start(&config(&at("ocean", &hung)), None);
