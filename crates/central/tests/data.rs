@@ -31,7 +31,7 @@ fn column(page: &Value, name: &str) -> Vec<String> {
 fn pages(api: &Api, path: &str) -> Vec<Value> {
     let mut pages = vec![list(api, path)];
     while let Some(next) = pages[pages.len() - 1]["next"].as_str() {
-        let page = list(api, &next.to_owned());
+        let page = list(api, next);
         assert!(pages.len() < 100, "it has an end");
         pages.push(page);
     }
