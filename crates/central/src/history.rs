@@ -19,24 +19,21 @@ const AT_ONCE: i64 = 20_000;
 /// Write down the ranking as it stands in the tables, under the time of its snapshot.
 pub async fn record(tx: &mut Tx<'_>, at: u64) -> Result<(), sqlx::Error> {
     ensure_partition(tx, at).await?;
+    // Two snapshots of one second are one point of history; totals count it once, too.
     sqlx::query(
-        "INSERT INTO profitability_history
-             (at, coin, pool, algorithm, usd_per_hash_day, net_usd_per_hash_day, margin)
-         SELECT to_timestamp($1), coin, pool, algorithm, usd_per_hash_day,
-                usd_per_hash_day * (1 - fee), margin
-         FROM profitability JOIN pool_offers USING (coin, pool, algorithm)
-         ON CONFLICT (coin, pool, algorithm, at) DO NOTHING",
-    )
-    .bind(at as f64)
-    .execute(&mut **tx)
-    .await?;
-    sqlx::query(
-        "INSERT INTO profitability_hourly AS held
+        "WITH point AS (
+             INSERT INTO profitability_history
+                 (at, coin, pool, algorithm, usd_per_hash_day, net_usd_per_hash_day, margin)
+             SELECT to_timestamp($1), coin, pool, algorithm, usd_per_hash_day,
+                    usd_per_hash_day * (1 - fee), margin
+             FROM profitability JOIN pool_offers USING (coin, pool, algorithm)
+             ON CONFLICT (coin, pool, algorithm, at) DO NOTHING
+             RETURNING coin, pool, algorithm, net_usd_per_hash_day AS net)
+         INSERT INTO profitability_hourly AS held
              (hour, coin, pool, algorithm, samples, net_usd_sum, net_usd_min, net_usd_max, net_usd_last)
          SELECT date_trunc('hour', to_timestamp($1), 'UTC'), coin, pool, algorithm, 1,
                 net, net, net, net
-         FROM (SELECT coin, pool, algorithm, usd_per_hash_day * (1 - fee) AS net
-               FROM profitability JOIN pool_offers USING (coin, pool, algorithm)) AS row
+         FROM point
          ON CONFLICT (coin, pool, algorithm, hour) DO UPDATE SET
              samples = held.samples + 1,
              net_usd_sum = held.net_usd_sum + excluded.net_usd_sum,

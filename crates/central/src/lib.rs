@@ -3,18 +3,18 @@
 //! Two binaries share this library and nothing but the database and the wire
 //! contract connects them:
 //!
-//! - `smart-mining-aggregator` writes: it fills the tables ([`dataset`],
-//!   [`import`]) and publishes a signed snapshot ([`publish`]). It alone holds
-//!   the secret key ([`keyfile`]), so a compromised API cannot forge a ranking.
+//! - `smart-mining-aggregator` writes. It asks the sources ([`source`], [`collect`]
+//!   within each host's budget, [`transport`]), makes one picture of what they say
+//!   ([`merge`]), ranks what the pools offer ([`ranking`], by the arithmetic of
+//!   [`profit`]) and publishes ([`aggregator`]); or takes a ranking from a file
+//!   ([`dataset`], [`import`]). It alone holds the secret key ([`keyfile`]), so a
+//!   compromised API cannot forge a ranking ([`publish`]).
 //! - `smart-mining-api` reads: it serves the newest snapshot from memory
 //!   ([`api`]) and keeps the list of farms ([`farms`]). Replicas share no state
 //!   but the database, so any number of them may run.
 //!
-//! [`db`] connects and migrates, [`migrations`] is the schema.
-//!
-//! What the outside world says is read by [`source`] within each host's budget
-//! ([`transport`]) and shown by [`ask`]; [`profit`] is the arithmetic on it. The
-//! ranking does not rest on these yet: it comes from imported files.
+//! [`db`] connects and migrates, [`migrations`] is the schema, [`history`] what is
+//! kept of former rankings; [`ask`] shows what one source says.
 
 pub mod aggregator;
 pub mod api;

@@ -14,6 +14,7 @@
 pub mod desk;
 pub mod leader;
 pub mod replay;
+pub mod run;
 pub mod show;
 pub mod store;
 

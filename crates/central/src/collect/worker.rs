@@ -20,7 +20,7 @@ use super::recording::Recorder;
 use super::schedule::{Limits, Outlook, Question, Schedule, Step};
 use super::secrets::Secrets;
 use crate::merge::authority::Authority;
-use crate::source::{Catalog, Parsed, SourceError, registry};
+use crate::source::{Catalog, Parsed, Request, SourceError, registry};
 use crate::transport::fetch::{FetchError, Raw, client, parse, send};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -104,7 +104,7 @@ impl Collector {
         let wall = unix_now();
         for (id, one) in sources.iter().enumerate() {
             if one.missing.is_none() {
-                let requests = one.source.requests(&one.settings, Catalog::built_in());
+                let requests = one.requests();
                 schedule.add(id, one.limits(), requests, false, now);
             }
             for before in answered.iter().filter(|it| it.source == one.source.name()) {
@@ -175,6 +175,14 @@ impl Collector {
         round
     }
 
+    /// Was every question asked once and answered, or failed? Those that have to wait
+    /// longer than `patience` for their budget do not count.
+    pub fn all_asked(&self, patience: Duration) -> bool {
+        let outlook = *self.outlook.borrow();
+        let end = Instant::now() + patience;
+        !outlook.in_flight && outlook.next.is_none_or(|next| next > end)
+    }
+
     /// In the order of the configuration.
     pub fn health(&self) -> Vec<SourceHealth> {
         let now = Instant::now();
@@ -225,6 +233,14 @@ impl Configured {
             budget: self.source.budget(),
             own: registry::authority(self.source.name()) == Authority::Node,
         }
+    }
+
+    fn requests(&self) -> Vec<Request> {
+        let mut requests = self.source.requests(&self.settings, Catalog::built_in());
+        for request in &mut requests {
+            request.every = self.every.unwrap_or(request.every);
+        }
+        requests
     }
 
     /// Whether one was new. A node that does not run yet has none.
@@ -372,7 +388,7 @@ fn go_on(
         Err(FetchError::Source(SourceError::Key(_))) if renewable => {
             // A node makes a new cookie when it starts.
             if one.read_cookies() {
-                let requests = one.source.requests(&one.settings, catalog);
+                let requests = one.requests();
                 schedule.add(id, limits, requests, false, now);
                 schedule.again(question, now);
             }

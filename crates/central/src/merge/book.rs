@@ -191,6 +191,14 @@ impl Book {
         newest
     }
 
+    /// Each question that has an answer here, and when that came.
+    pub fn answered(&self) -> impl Iterator<Item = (&Question, u64)> {
+        self.answers.iter().filter_map(|(question, subjects)| {
+            let seen = subjects.values().flat_map(BTreeMap::values);
+            Some((question, seen.map(|seen| seen.received).max()?))
+        })
+    }
+
     fn subjects(&self) -> BTreeSet<&Subject> {
         self.answers.values().flat_map(BTreeMap::keys).collect()
     }
@@ -243,9 +251,15 @@ impl Book {
         self.changed.extend(questions);
     }
 
-    /// A stored reading, as a former aggregator left it.
+    /// A stored reading, as some aggregator left it. What was heard here later stays.
     pub fn restore(&mut self, question: Question, rows: Vec<Stored>) {
+        let newest = rows.iter().map(|row| row.seen.received).max();
         let subjects = self.answers.entry(question).or_default();
+        let seen = subjects.values().flat_map(BTreeMap::values);
+        if seen.map(|seen| seen.received).max() >= newest {
+            return;
+        }
+        subjects.clear();
         for row in rows {
             let group = subjects.entry(row.subject).or_default();
             group.insert(row.fact, row.seen);

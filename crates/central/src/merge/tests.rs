@@ -76,7 +76,7 @@ fn rules(picture: &Picture) -> Vec<String> {
     rules
 }
 
-fn work<'p>(picture: &'p Picture) -> &'p WorkEstimate {
+fn work(picture: &Picture) -> &WorkEstimate {
     &picture.chains[&("BTC".to_owned(), "sha256d".to_owned())].work
 }
 
@@ -160,7 +160,7 @@ fn a_bare_hashrate_is_the_last_resort() {
             (btc(), Fact::BlockReward, 3.0),
         ],
     );
-    let alone = picture(&[bare.clone()]);
+    let alone = picture(std::slice::from_ref(&bare));
     assert_eq!(
         (work(&alone).source.as_str(), work(&alone).margin),
         ("zcashd", 0.2)
@@ -441,6 +441,18 @@ fn a_stored_book_gives_the_same_picture() {
     assert_eq!(book.take_changed().len(), 0);
     let catalog = Catalog::built_in();
     assert_eq!(merge(&again, catalog, NOW), merge(&book, catalog, NOW));
+}
+
+#[test]
+fn what_was_heard_since_is_not_overwritten_by_what_was_stored() {
+    let mut former = book(&[quote("binance", NOW - 60, 50_000.0)]);
+    let stored = former.take_changed();
+    let mut book = book(&[quote("binance", NOW, 60_000.0)]);
+    for (question, rows) in stored {
+        book.restore(question, rows);
+    }
+    let picture = merge(&book, Catalog::built_in(), NOW);
+    assert_eq!(picture.prices["BTC"].usd, 60_000.0);
 }
 
 #[test]

@@ -68,6 +68,10 @@ impl Central {
             .expect("a sequence")
     }
 
+    pub fn key_file(&self) -> std::path::PathBuf {
+        self.folder.path().join("signing.key")
+    }
+
     pub fn data_file(&self, name: &str, text: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).expect("written");

@@ -21,6 +21,7 @@ use smart_mining_wire::Algorithm;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::de::DeTable;
 
 /// A configuration without a mistake.
@@ -73,6 +74,8 @@ impl Default for History {
 pub struct Configured {
     pub source: &'static dyn Source,
     pub settings: Settings,
+    /// Ask so often instead of as often as the source proposes; its budget holds anyway.
+    pub every: Option<Duration>,
     /// Why it is not asked at all, if so.
     pub missing: Option<&'static str>,
     /// Coin to the file with its node's cookie: `user:password`, new at each start
@@ -292,6 +295,7 @@ fn configure(
     Some(Configured {
         source,
         settings,
+        every: section.every,
         missing: missing.then_some("a key"),
         cookies,
     })

@@ -7,6 +7,7 @@ use crate::source::catalog::{Catalog, catalog_name};
 use crate::source::registry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 pub(super) fn publish(section: Option<Reader<'_>>) -> Result<Publish, Noted> {
     let usual = Publish::default();
@@ -61,6 +62,7 @@ pub(super) struct SourceSection {
     pub enabled: bool,
     pub url: Option<String>,
     pub key: Option<String>,
+    pub every: Option<Duration>,
     pub about: Vec<String>,
     pub more: BTreeMap<String, String>,
 }
@@ -90,6 +92,7 @@ pub(super) fn sources(
 fn source(name: &str, mut section: Reader<'_>, folder: &Path) -> Result<SourceSection, Noted> {
     let enabled = section.optional("enabled", values::boolean);
     let url = section.optional("url", values::web_url);
+    let every = section.optional("every", |value| values::whole(value, &(1..=86_400)));
     let key = key(&mut section, folder);
     let about = section.texts("about", "[\"BTC\", \"BCH\"]", |text| {
         if scope::is_about_coins(name) {
@@ -103,6 +106,7 @@ fn source(name: &str, mut section: Reader<'_>, folder: &Path) -> Result<SourceSe
     Ok(SourceSection {
         enabled: enabled?.unwrap_or(true),
         url: url?,
+        every: every?.map(|seconds| Duration::from_secs(u64::from(seconds))),
         key: key?,
         about: about?,
         more: more?,
