@@ -5,6 +5,9 @@
 //! programs; `fetch-real-nodes.sh` beside this file fetches both. Without them each
 //! test says so and passes.
 
+mod outside;
+
+use outside::Outside;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use smart_mining_central::ask;
@@ -408,5 +411,109 @@ fn a_real_monerod_is_read_as_it_says_itself() {
     assert!(
         matches!(&error, SourceError::Key(words) if words.contains("Digest") && words.contains("--rpc-restricted-bind-port")),
         "{error:?}"
+    );
+}
+
+/// What a hash earns on two private chains, from the nodes to the table on the terminal.
+#[test]
+fn private_chains_are_ranked_by_what_their_nodes_say() {
+    let programs = program("BITCOIND", "bitcoind").zip(program("MONEROD", "monerod"));
+    let Some((bitcoind, monerod)) = programs else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let place = |name: &str| {
+        let path = folder.path().join(name);
+        std::fs::create_dir(&path).expect("made");
+        path
+    };
+    let bitcoin = start_bitcoind(&bitcoind, &place("bitcoin"), &[]);
+    fill(&bitcoin);
+    let monero = start_monerod(&monerod, &place("monero"), &[]).ready("get_info");
+    let blocks = json!({"amount_of_blocks": 30, "wallet_address": SOMEBODY});
+    monero.call("generateblocks", blocks);
+    let outside = Outside::new();
+    outside.prices(&[("BTC", 50_000.0)]);
+    outside.says("/coingecko/simple/price", 200, r#"{"monero":{"usd":200}}"#);
+    outside.says("/coingecko/coins/markets", 200, "[]");
+    let (prices, btc, xmr) = (&outside.address, &bitcoin.url, &monero.url);
+    std::fs::write(folder.path().join("password"), "secret").expect("written");
+    let config = folder.path().join("aggregator.toml");
+    let text = format!(
+        r#"
+[defaults]
+sources = "none"
+[sources.binance]
+url = "{prices}/binance"
+[sources.coingecko]
+url = "{prices}/coingecko"
+[[nodes]]
+kind = "bitcoind"
+coin = "BTC"
+url = "{btc}"
+user = "farm"
+password_file = "password"
+network = "regtest"
+[[nodes]]
+kind = "monerod"
+coin = "XMR"
+url = "{xmr}"
+network = "fakechain"
+[[pools]]
+id = "solo"
+name = "Solo"
+  [[pools.offers]]
+  coin = "BTC"
+  algorithm = "sha256d"
+  url = "stratum+tcp://127.0.0.1:3333"
+  fee = 0.0
+  scheme = "FPPS"
+  [[pools.offers]]
+  coin = "XMR"
+  algorithm = "randomx"
+  url = "stratum+tcp://127.0.0.1:3334"
+  fee = 0.0
+  scheme = "PPLNS"
+"#
+    );
+    std::fs::write(&config, text).expect("written");
+    let mut once = Command::new(env!("CARGO_BIN_EXE_smart-mining-aggregator"));
+    let output = once
+        .args(["once", "--dry-run", "--config"])
+        .arg(&config)
+        .output()
+        .expect("started");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let net = |coin: &str| -> f64 {
+        let row = shown.lines().find(|line| line.contains(coin));
+        let cells: Vec<&str> = row.expect("ranked").split_whitespace().collect();
+        cells[3].parse().expect("a number")
+    };
+    let number = |value: Decimal| value.to_string().parse::<f64>().expect("a number");
+    let difficulty = number(bitcoin.number("getblockchaininfo", "difficulty"));
+    let height = whole(&bitcoin.call("getblockchaininfo", json!([]))["blocks"]);
+    let stats =
+        |height: u64| bitcoin.call("getblockstats", json!([height, ["subsidy", "totalfee"]]));
+    let fees: u64 = (height.saturating_sub(143).max(1)..=height)
+        .map(|height| whole(&stats(height)["totalfee"]))
+        .sum();
+    let blocks = height.min(144) as f64;
+    let reward = (whole(&stats(height)["subsidy"]) as f64 + fees as f64 / blocks) / 1e8;
+    let expected = 86_400.0 / (difficulty * 4_294_967_296.0) * reward * 50_000.0;
+    assert!(
+        (net("BTC") / expected - 1.0).abs() < 1e-5,
+        "{expected}: {shown}"
+    );
+    let rewards: u64 = (1..=30)
+        .map(|height| {
+            let answer = monero.call("get_block_header_by_height", json!({"height": height}));
+            whole(&answer["block_header"]["reward"])
+        })
+        .sum();
+    let difficulty = number(monero.number("get_info", "difficulty"));
+    let expected = 86_400.0 / difficulty * (rewards as f64 / 30.0 / 1e12) * 200.0;
+    assert!(
+        (net("XMR") / expected - 1.0).abs() < 1e-5,
+        "{expected}: {shown}"
     );
 }

@@ -193,6 +193,8 @@ fn a_unit_slip_within_an_answer_is_refused_but_a_node_keeps_what_it_validated() 
     assert!(explorer.chains.is_empty());
     let node = picture(&[slipped("bitcoind")]);
     assert_eq!(rules(&node), ["bitcoind difficulty-and-hashrate-disagree"]);
+    let rate = DIFFICULTY * K / 600.0 / 1000.0;
+    assert_eq!(node.rejections[0].value, rate.to_string());
     assert_eq!(work(&node).difficulty, Some(DIFFICULTY));
 }
 

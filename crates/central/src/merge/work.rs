@@ -71,7 +71,8 @@ struct Candidate<'a> {
     authority: Authority,
     form: Form,
     hashes: f64,
-    difficulty: Option<f64>,
+    /// Difficulty or hashrate, as the source gave it.
+    said: f64,
     height: Option<f64>,
     age: Age,
     received: u64,
@@ -91,13 +92,12 @@ impl Candidate<'_> {
     }
 
     fn refused(&self, subject: &Subject, rule: &'static str, detail: String) -> Rejection {
-        let (fact, value) = match (self.form, self.difficulty) {
-            (Form::Difficulty, Some(difficulty)) => ("Difficulty", difficulty),
-            (Form::Difficulty | Form::RateAndTime | Form::BareRate, _) => {
-                ("NetworkHashrate", self.hashes)
-            }
+        let fact = match self.form {
+            Form::Difficulty => "Difficulty",
+            Form::RateAndTime | Form::BareRate => "NetworkHashrate",
         };
-        Rejection::new(self.source, subject, fact, rule, value.to_string(), detail)
+        let value = self.said.to_string();
+        Rejection::new(self.source, subject, fact, rule, value, detail)
     }
 }
 
@@ -135,7 +135,7 @@ pub fn estimate(place: &Place<'_>, rejections: &mut Vec<Rejection>) -> Option<Wo
     Some(WorkEstimate {
         hashes_per_block: chosen.hashes,
         margin: own.hypot(chosen.age.drift()).min(1.0),
-        difficulty: chosen.difficulty,
+        difficulty: (chosen.form == Form::Difficulty).then_some(chosen.said),
         height: chosen.height,
         source: chosen.source.to_owned(),
         received: chosen.received,
@@ -159,23 +159,21 @@ fn candidates<'a>(
     let time = get(Fact::BlockTime).map(|(seen, _)| seen.value);
     let authority = authority::of(source);
     let height = get(Fact::Height).map(|(seen, _)| seen.value);
-    let make = |form, (seen, age): (Seen, Age), hashes: f64, difficulty| Candidate {
+    let make = |form, (seen, age): (Seen, Age), hashes_per_unit: f64| Candidate {
         source,
         authority,
         form,
-        hashes,
-        difficulty,
+        hashes: seen.value * hashes_per_unit,
+        said: seen.value,
         height,
         age,
         received: seen.received,
     };
-    let by_difficulty = difficulty.and_then(|it| {
-        let hashes = it.0.value * place.hashes_per_difficulty?;
-        Some(make(Form::Difficulty, it, hashes, Some(it.0.value)))
-    });
+    let by_difficulty =
+        difficulty.and_then(|it| Some(make(Form::Difficulty, it, place.hashes_per_difficulty?)));
     let by_rate = rate.map(|it| match time {
-        Some(time) => make(Form::RateAndTime, it, it.0.value * time, None),
-        None => make(Form::BareRate, it, it.0.value * place.block_time, None),
+        Some(time) => make(Form::RateAndTime, it, time),
+        None => make(Form::BareRate, it, place.block_time),
     });
     let (Some(a), Some(b)) = (&by_difficulty, &by_rate) else {
         return by_difficulty.into_iter().chain(by_rate).collect();
