@@ -3,9 +3,11 @@
 //! - `demo`: pools, WAN and miners around a running appliance, with keys and a
 //!   control socket to break things
 //! - `control`: sends a command to a running demo
+//! - `farms`, `requests`: load for central's API
 //! - `pool`, `miner`: one of them alone, to point something else at
 
 mod demo;
+mod load;
 mod single;
 
 use std::process::ExitCode;
@@ -29,6 +31,10 @@ enum Command {
     Pool(single::PoolArgs),
     /// Run simulated miners
     Miner(single::MinerArgs),
+    /// Poll central's API as a crowd of farms does; prints JSON
+    Farms(load::FarmsArgs),
+    /// Ask one address again and again; prints JSON
+    Requests(load::RequestsArgs),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +43,8 @@ fn main() -> ExitCode {
         Command::Control(args) => demo::control(&args),
         Command::Pool(args) => on_runtime(single::pool(args)),
         Command::Miner(args) => on_runtime(single::miner(args)),
+        Command::Farms(args) => on_runtime(load::farms(args)),
+        Command::Requests(args) => on_runtime(load::requests(args)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
