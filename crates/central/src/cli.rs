@@ -1,5 +1,7 @@
-//! What both binaries do alike: logs, exit codes and the signal to stop.
+//! What both binaries do alike: logs, exit codes and the signal to stop. And what the
+//! operating system must allow them.
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,6 +26,30 @@ pub fn finish(
     match is_bad_input(&error) {
         true => ExitCode::from(BAD_INPUT),
         false => ExitCode::FAILURE,
+    }
+}
+
+/// Open files beside connections: the database's, the log, the listener.
+const OTHER_FILES: u64 = 64;
+
+/// Take all the open files that the system grants, for each connection is one. It mostly
+/// grants far more than the 1024 that a process starts with, which is kept so low for
+/// programs that use `select`. Says so when even that is too little.
+pub fn allow_connections(wanted: usize) {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        if soft < hard {
+            setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+        }
+        Ok(hard)
+    });
+    match raised {
+        Ok(files) if files >= (wanted as u64).saturating_add(OTHER_FILES) => {}
+        Ok(files) => log::warn!(
+            "{files} open files are granted, which is too few for {wanted} connections; \
+             raise the limit (LimitNOFILE=, ulimit -H -n, docker --ulimit nofile=) or set \
+             --max-connections below it"
+        ),
+        Err(error) => log::warn!("the limit of open files cannot be raised: {error}"),
     }
 }
 

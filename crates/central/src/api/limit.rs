@@ -171,10 +171,12 @@ fn network(address: IpAddr) -> IpAddr {
 
 /// Before every request but probes.
 pub async fn enforce(State(app): State<App>, request: Request, next: Next) -> Response {
-    if !FREE.contains(&request.uri().path())
-        && let Err(problem) = app.limits.check(&app, &request)
-    {
-        return problem.into_response();
+    if !FREE.contains(&request.uri().path()) {
+        // Else farms that are not known yet would use up the bucket of their address.
+        app.tokens.settle(request.headers()).await;
+        if let Err(problem) = app.limits.check(&app, &request) {
+            return problem.into_response();
+        }
     }
     next.run(request).await
 }

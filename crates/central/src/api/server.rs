@@ -16,8 +16,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 use tower::util::MapRequest;
 
-/// Each farm holds one; a connection is a few kilobytes.
-pub const DEFAULT_MAX_CONNECTIONS: usize = 10_000;
+/// Each farm holds one, of some 30 KiB. More than one replica ought to serve, for beyond it
+/// a probe of the replica's health waits as everybody else does.
+pub const DEFAULT_MAX_CONNECTIONS: usize = 20_000;
 /// For one request's header, and for an idle connection to ask again.
 const HEADER_TIME: Duration = Duration::from_secs(20);
 const HEADER_BYTES: usize = 16 * 1024;

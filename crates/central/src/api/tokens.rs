@@ -8,7 +8,11 @@
 //!   a token not among them-> one look-up; the answer "unknown" holds for some seconds
 //! ```
 //!
-//! The last is for a farm that was enrolled a moment ago. While the database is away a
+//! Until all farms were read once, no token is looked up: after a restart every farm asks
+//! in the same moment, and each would cost a query that delays the one that answers all.
+//! Requests wait for it a little instead, and are told to ask again if it does not come.
+//!
+//! The look-up is for a farm that was enrolled a moment ago. While the database is away a
 //! farm that was known goes on being known for a day: it keeps its snapshots, which is
 //! the point of the whole system.
 
@@ -21,6 +25,7 @@ use sqlx::PgPool;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 const UNKNOWN_FOR: Duration = Duration::from_secs(5);
@@ -29,12 +34,16 @@ const TRUSTED_FOR: Duration = Duration::from_secs(24 * 3600);
 /// A look-up that takes longer is a database that is away.
 const LOOK_UP: Duration = Duration::from_secs(5);
 const MAX_UNKNOWN: usize = 10_000;
+/// How long a request of a process that just started waits for the farms to be read.
+const FIRST_READ: Duration = Duration::from_secs(2);
 
 pub type FarmName = Arc<str>;
 
 pub struct TokenGate {
     pool: PgPool,
     cache: Mutex<Cache>,
+    /// Whether all farms were read, since the process started.
+    read: watch::Sender<bool>,
 }
 
 impl TokenGate {
@@ -42,6 +51,7 @@ impl TokenGate {
         Self {
             pool,
             cache: Mutex::default(),
+            read: watch::Sender::new(false),
         }
     }
 
@@ -49,7 +59,19 @@ impl TokenGate {
     pub async fn read_all(&self) -> Result<(), sqlx::Error> {
         let farms = farms::tokens(&self.pool).await?;
         self.cache().replace(farms, Instant::now());
+        self.read.send_replace(true);
         Ok(())
+    }
+
+    /// Wait until it can be told whether the request is a farm's, if it may be one's.
+    pub async fn settle(&self, headers: &HeaderMap) {
+        let mut read = self.read.subscribe();
+        let early = !*read.borrow();
+        if early && bearer(headers).and_then(farms::hash).is_some() {
+            log::debug!("what may be a farm's request waits until the farms are read");
+            // Neither end matters here: who asks on finds out what is known by then.
+            let _ = timeout(FIRST_READ, read.wait_for(|read| *read)).await;
+        }
     }
 
     /// Learn one farm anew; the farm may be gone.
@@ -79,6 +101,9 @@ impl TokenGate {
             unauthorized("send the farm's token: `Authorization: Bearer smf_...`")
         })?;
         let hash = farms::hash(token).ok_or_else(unknown)?;
+        if !*self.read.borrow() {
+            return Err(away());
+        }
         let answer = self.cache().get(&hash, Instant::now());
         let asked = match answer {
             Answer::Known(farm) => return Ok(farm),

@@ -165,6 +165,7 @@ async fn main() -> ExitCode {
 async fn serve(arguments: Serve) -> anyhow::Result<()> {
     let stop = cli::stop_signal()?;
     let options = arguments.options()?;
+    cli::allow_connections(options.max_connections);
     let database = Database::lazy(&arguments.target.database_url)?;
     let listener = TcpListener::bind(arguments.listen).await.with_context(|| {
         format!(
