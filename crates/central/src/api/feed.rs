@@ -151,10 +151,11 @@ impl Feed {
             Ok::<_, Away>(listener)
         };
         let mut listener = timeout(QUERY, connecting).await.map_err(|_| Away::Slow)??;
+        self.read_newest().await?;
+        self.read_releases().await?;
+        // Last: farms that wait to be known find the snapshot there.
         within(self.tokens.read_all()).await?;
         let mut farms_read = Instant::now();
-        self.read_releases().await?;
-        self.read_newest().await?;
         self.back_off = BACK_OFF_FIRST;
         self.following.store(true, Ordering::Relaxed);
         log::info!("following {}", self.database.target);
