@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs a command with a Docker engine: the one that answers, else a private one that
-# lives as long as the command.
+# lives as long as the command. Base images that it lacks are brought, too.
 #
 #     docker-engine.sh COMMAND [ARGUMENT...]
 #
@@ -25,13 +25,13 @@ give_up() { say "$*"; exit "$NO_ENGINE"; }
 
 # --- an engine that answers already --------------------------------------------
 
-if command -v docker >/dev/null && docker info >/dev/null 2>&1; then
-    exec "$@"
-fi
+ANSWERS=
+! command -v docker >/dev/null || ! docker info >/dev/null 2>&1 || ANSWERS=1
+readonly ANSWERS
 
 # --- what a private one needs --------------------------------------------------
 
-[ "$(id -u)" = 0 ] || give_up "no Docker engine answers, and starting one needs root"
+[ -n "$ANSWERS" ] || [ "$(id -u)" = 0 ] || give_up "no Docker engine answers, and starting one needs root"
 
 # Debian starts a service that it installs, unless this file says no; ours is private.
 install_quietly() {
@@ -50,10 +50,12 @@ install_quietly() {
 }
 
 missing=()
-command -v dockerd >/dev/null || missing+=(docker.io)
-command -v docker >/dev/null || missing+=(docker.io)
-command -v iptables >/dev/null || missing+=(iptables)
-command -v ip >/dev/null || missing+=(iproute2)
+if [ -z "$ANSWERS" ]; then
+    command -v dockerd >/dev/null || missing+=(docker.io)
+    command -v docker >/dev/null || missing+=(docker.io)
+    command -v iptables >/dev/null || missing+=(iptables)
+    command -v ip >/dev/null || missing+=(iproute2)
+fi
 docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null || missing+=(docker-compose)
 [ ${#missing[@]} = 0 ] || install_quietly "${missing[@]}"
 
@@ -61,7 +63,7 @@ docker compose version >/dev/null 2>&1 || command -v docker-compose >/dev/null |
 
 FOLDER=$(mktemp -d -t smart-mining-docker-XXXXXX)
 DATA=$FOLDER/data
-if [ -n "${SMART_MINING_CACHE:-}" ]; then
+if [ -z "$ANSWERS" ] && [ -n "${SMART_MINING_CACHE:-}" ]; then
     DATA=$SMART_MINING_CACHE/docker
     mkdir -p "$DATA"
     # Two engines on one folder would destroy it; the lock goes with this script.
@@ -176,8 +178,10 @@ remove_leftovers() {
     docker network prune --force >/dev/null
 }
 
-start_engine
-remove_leftovers
+if [ -z "$ANSWERS" ]; then
+    start_engine
+    remove_leftovers
+fi
 base_images
 status=0
 "$@" || status=$?
