@@ -23,6 +23,11 @@ impl Clock {
         Instant::from_micros(BASE.as_micros() + elapsed)
     }
 
+    /// Since the process started.
+    pub fn uptime(&self) -> std::time::Duration {
+        self.origin.elapsed()
+    }
+
     /// Seconds since `then`, 0 for the future.
     pub fn seconds_since(&self, then: Instant) -> u64 {
         self.now().saturating_duration_since(then).as_secs()

@@ -7,6 +7,7 @@
 //! | [`store`] | keeps snapshots, totals, events | SQLite, one writer thread |
 //! | [`refuge`] | opens the store, elsewhere if need be | files |
 //! | [`sync`] | fetches snapshots from central | one ureq thread, the gate, the store |
+//! | [`report`] | tells central how the farm fares | one ureq thread, the view, the store |
 //! | [`lane`] | serves the miners of one algorithm | sockets to miners and pools |
 //! | [`ledger`], [`registry`], [`events`] | the books | memory, the store's queue |
 //! | [`view`], [`status`] | what people see | the books, never the store |
@@ -24,6 +25,7 @@ pub mod pulse;
 pub mod rate;
 pub mod refuge;
 pub mod registry;
+pub mod report;
 pub mod rules;
 pub mod status;
 pub mod store;

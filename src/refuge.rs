@@ -42,6 +42,11 @@ fn elsewhere(path: &Path) -> Option<(Store, Opened)> {
         }
     }
     Store::open(&copy)
+        .and_then(|(store, opened)| {
+            // The card may come back with them: told from both, they would count twice.
+            store.leave_unreported()?;
+            Ok((store, opened))
+        })
         .or_else(|_| Store::open(&folder.join("empty.sqlite")))
         .ok()
 }

@@ -1,6 +1,7 @@
 //! `smart-mining-proxy status`: the status page for a terminal.
 
 use serde_json::Value;
+use smart_mining_proxy::report;
 use smart_mining_proxy::text::{duration, hashrate};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -56,6 +57,14 @@ fn table(status: &Value) -> String {
             .map_or_else(String::new, |age| format!(" ({} old)", duration(age))),
         status["miners"]["now"],
     );
+    if let Some(reports) = status["reports"].as_object() {
+        let waiting = reports["waiting"].as_u64().unwrap_or(0);
+        out.push_str(&format!(
+            "reports: {}, {} delivered\n",
+            report::line(waiting, reports["oldest_seconds"].as_u64()),
+            reports["delivered"],
+        ));
+    }
     for lane in status["algorithms"].as_array().into_iter().flatten() {
         let route = match lane["route"].as_object() {
             Some(route) => format!(

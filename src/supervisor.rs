@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!   store -> gate with the cached snapshot -> ports -> lanes -> status page
-//!         -> sync thread -> READY=1 -> watch: pulses, books, signals
+//!         -> sync and report threads -> READY=1 -> watch: pulses, books, signals
 //! ```
 
 use crate::clock::{Clock, unix_now};
@@ -15,6 +15,7 @@ use crate::ledger::Ledger;
 use crate::notify::Notifier;
 use crate::pulse::Pulses;
 use crate::registry::Registry;
+use crate::report::Reporter;
 use crate::store::{Opened, Store};
 use crate::sync::{Ranking, Sync, SyncView};
 use crate::view::{LaneSource, Views};
@@ -39,6 +40,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let (store, opened, elsewhere) = refuge::open(&config.store.path)?;
     let events = Arc::new(Events::new(store.clone()));
     tell_recovery(&events, &opened);
+    let is_elsewhere = elsewhere.is_some();
     if let Some(why) = elsewhere {
         events.record("store-unusable", "store", why);
     }
@@ -86,12 +88,14 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             view: started.view,
         });
     }
+    let (reports_view, reports) = watch::channel(None);
     let views = Arc::new(Views {
         farm: config.farm.name.clone(),
         clock,
         started_at: unix_now(),
         lanes,
         sync: sync_view,
+        reports,
         registry: around.registry.clone(),
         ledger: around.ledger.clone(),
         events: events.clone(),
@@ -100,6 +104,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let address = page.local_addr()?;
     events.record("listening", &address.to_string(), "status page");
     let page_views = views.clone();
+    if let Some(central) = &config.central {
+        // From here on the store counts shares for reports; none was written yet.
+        let reporter = Reporter::new(central, views.clone(), reports_view, is_elsewhere);
+        tasks.push(tokio::task::spawn_blocking(move || reporter.run()));
+    }
     tasks.push(tokio::spawn(status::serve(page, views, access)));
     if let Some(sync) = sync {
         // A thread of its own, watched like every task: without it the farm

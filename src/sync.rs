@@ -355,6 +355,7 @@ mod tests {
             url: format!("http://{}", listener.local_addr().expect("bound")),
             token: Secret::new("t"),
             public_key: key.public(),
+            report_every: Duration::from_secs(300),
         };
         let events = Arc::new(Events::new(store.clone()));
         let (sync, _ranking, view) = Sync::new(central, &[], store, events.clone(), Clock::start());

@@ -6,6 +6,7 @@ use crate::events::Events;
 use crate::lane::LaneView;
 use crate::ledger::{Ledger, Totals};
 use crate::registry::{MinerView, Registry};
+use crate::report::ReportsView;
 use crate::store::Store;
 use crate::sync::SyncView;
 use serde::Serialize;
@@ -20,6 +21,8 @@ pub struct Views {
     pub started_at: u64,
     pub lanes: Vec<LaneSource>,
     pub sync: watch::Receiver<SyncView>,
+    /// `None` in it: there is no central to report to.
+    pub reports: watch::Receiver<Option<ReportsView>>,
     pub registry: Arc<Registry>,
     pub ledger: Arc<Ledger>,
     pub events: Arc<Events>,
@@ -42,6 +45,8 @@ pub struct Status {
     pub algorithms: Vec<AlgorithmStatus>,
     pub snapshot: SnapshotStatus,
     pub central: CentralStatus,
+    /// Absent if there is no central to report to.
+    pub reports: Option<ReportsStatus>,
     pub miners: MinerCounts,
     pub store: StoreStatus,
 }
@@ -107,6 +112,22 @@ pub struct CentralStatus {
     pub last_contact_seconds: Option<u64>,
 }
 
+/// What central has not been told yet.
+#[derive(Debug, Serialize)]
+pub struct ReportsStatus {
+    pub waiting: u64,
+    /// Since the oldest of them was made; absent if none waits, or if the wall
+    /// clock says that it comes from the future.
+    pub oldest_seconds: Option<u64>,
+    /// Since the start.
+    pub delivered: u64,
+    /// Refused by central, and kept for a person.
+    pub set_aside: u64,
+    /// Dropped for want of room, since the store was made.
+    pub dropped: u64,
+    pub last_error: Option<String>,
+}
+
 #[derive(Debug, Serialize)]
 pub struct MinerCounts {
     pub now: usize,
@@ -143,6 +164,7 @@ impl Views {
             algorithms,
             snapshot: self.snapshot(),
             central,
+            reports: self.reports(),
             miners: MinerCounts {
                 now: self
                     .lanes
@@ -221,6 +243,18 @@ impl Views {
             refused: view.refused,
             last_refusal: view.last_refusal,
         }
+    }
+
+    fn reports(&self) -> Option<ReportsStatus> {
+        let view = self.reports.borrow().clone()?;
+        Some(ReportsStatus {
+            waiting: view.outbox.waiting,
+            oldest_seconds: view.waiting_for(unix_now()),
+            delivered: view.delivered,
+            set_aside: view.outbox.set_aside,
+            dropped: view.outbox.dropped,
+            last_error: view.last_error,
+        })
     }
 
     fn central(&self) -> CentralStatus {

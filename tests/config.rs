@@ -507,7 +507,7 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
         );
         count += 1;
     }
-    assert_eq!(count, 30);
+    assert_eq!(count, 31);
 }
 
 const CONTRACT: &str = r#"

@@ -2,9 +2,11 @@
 
 use rusqlite::Connection;
 use smart_mining_proxy::store::{
-    Decision, Limits, MinuteTotal, Opened, Record, Store, StoreError, schema,
+    Decision, Limits, MinuteTotal, Opened, Record, Store, StoreError, Waiting, schema,
 };
-use smart_mining_wire::Algorithm;
+use smart_mining_wire::report::FarmState;
+use smart_mining_wire::{Algorithm, Report};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
@@ -803,4 +805,98 @@ fn nothing_that_was_answered_is_lost_when_the_power_goes() {
         drop(store);
     }
     assert!(committed > 20, "the child did nothing");
+}
+
+fn report(id: &str) -> Report {
+    Report {
+        id: id.into(),
+        created_at: 1_000_000,
+        appliance: "0.1.0".into(),
+        uptime: 7,
+        sequence: 1,
+        state: FarmState::Mining,
+        algorithms: BTreeMap::new(),
+    }
+}
+
+/// The ids that wait, and the accepted sha256d shares in each.
+fn waiting(store: &Store) -> Vec<(String, u64)> {
+    let reader = store.reader().expect("a reader");
+    let reports = reader.waiting_reports(99).expect("read");
+    let told = |body: &str| -> u64 {
+        let report: Report = serde_json::from_str(body).expect("a report");
+        let lane = report.algorithms.get(&Algorithm::Sha256d);
+        lane.map_or(0, |lane| lane.shares.accepted)
+    };
+    let row = |report: Waiting| (report.id, told(&report.body));
+    reports.into_iter().map(row).collect()
+}
+
+fn rows(told: &[(&str, u64)]) -> Vec<(String, u64)> {
+    let row = |&(id, accepted): &(&str, u64)| (id.to_owned(), accepted);
+    told.iter().map(row).collect()
+}
+
+#[test]
+fn each_share_stands_in_one_report_over_a_restart() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    // Without anybody who asks for reports nothing is counted for them.
+    assert!(store.record(Record::ShareTotals(vec![total(60, "w", 100)])));
+    store.flush().expect("flushed");
+    store.count_for_reports();
+    for worker in ["v", "w"] {
+        assert!(store.record(Record::ShareTotals(vec![total(60, worker, 2)])));
+    }
+    store.save_report(report("a")).expect("saved");
+    assert!(store.record(Record::ShareTotals(vec![total(120, "w", 5)])));
+    drop(store);
+    let (store, _) = place.open();
+    store.count_for_reports();
+    assert!(store.record(Record::ShareTotals(vec![total(120, "w", 1)])));
+    store.save_report(report("b")).expect("saved");
+    store.save_report(report("c")).expect("saved");
+    assert_eq!(waiting(&store), rows(&[("a", 4), ("b", 6), ("c", 0)]));
+    // One id is one report: the second is refused, and its shares stay for the next.
+    assert!(store.record(Record::ShareTotals(vec![total(120, "w", 9)])));
+    assert!(store.save_report(report("c")).is_err());
+    store
+        .delete_reports(vec!["a".into(), "b".into()])
+        .expect("deleted");
+    store.save_report(report("d")).expect("saved");
+    assert_eq!(waiting(&store), rows(&[("c", 0), ("d", 9)]));
+    assert_eq!(store.last_error(), None);
+}
+
+#[test]
+fn an_outbox_has_a_bound_and_says_what_it_dropped() {
+    let place = Place::new();
+    let limits = Limits {
+        reports: 3,
+        ..Limits::default()
+    };
+    let store = place.open_with(limits.clone());
+    for id in ["a", "b", "c", "d", "e"] {
+        store.save_report(report(id)).expect("saved");
+    }
+    assert_eq!(waiting(&store), rows(&[("c", 0), ("d", 0), ("e", 0)]));
+    let outbox = || store.reader().expect("a reader").outbox().expect("read");
+    let (before, oldest) = (outbox(), Some(1_000_000));
+    assert_eq!(
+        (before.waiting, before.dropped, before.oldest_at),
+        (3, 2, oldest)
+    );
+    // Those that were set aside take nobody's place.
+    store
+        .set_report_aside("c".into(), "odd".into())
+        .expect("done");
+    store.save_report(report("f")).expect("saved");
+    let now = outbox();
+    assert_eq!((now.waiting, now.set_aside, now.dropped), (3, 1, 2));
+    store.close().expect("closed");
+    let store = place.open_with(limits);
+    store.save_report(report("g")).expect("saved");
+    let state = store.reader().expect("a reader").outbox().expect("read");
+    assert_eq!((state.waiting, state.set_aside, state.dropped), (3, 1, 3));
+    assert_eq!(waiting(&store), rows(&[("e", 0), ("f", 0), ("g", 0)]));
 }

@@ -60,6 +60,8 @@ pub struct Central {
     pub url: String,
     pub token: Secret,
     pub public_key: PublicKey,
+    /// How long between two reports while nothing changes.
+    pub report_every: Duration,
 }
 
 #[derive(Clone, Debug)]

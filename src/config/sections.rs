@@ -110,11 +110,13 @@ fn central(mut section: Reader<'_>) -> Option<Central> {
         "\"...\" as central gave it",
         values::public_key,
     );
+    let every = section.take("report_every_seconds", |v| values::seconds(v, 5..=3600));
     section.finish();
     Some(Central {
         url: url?,
         token: token?,
         public_key: key?,
+        report_every: every.or(Duration::from_secs(300))?,
     })
 }
 

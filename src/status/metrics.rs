@@ -90,6 +90,39 @@ pub fn render(status: &Status) -> String {
             "Records that did not fit the queue.",
             Some(status.store.dropped),
         ),
+        (
+            "reports_waiting",
+            "gauge",
+            "Reports that central does not have yet.",
+            status.reports.as_ref().map(|reports| reports.waiting),
+        ),
+        (
+            "reports_oldest_seconds",
+            "gauge",
+            "Since the oldest of them was made.",
+            status
+                .reports
+                .as_ref()
+                .and_then(|reports| reports.oldest_seconds),
+        ),
+        (
+            "reports_delivered_total",
+            "counter",
+            "Reports that central has, since the start.",
+            status.reports.as_ref().map(|reports| reports.delivered),
+        ),
+        (
+            "reports_set_aside",
+            "gauge",
+            "Reports that central refused and that are kept.",
+            status.reports.as_ref().map(|reports| reports.set_aside),
+        ),
+        (
+            "reports_dropped_total",
+            "counter",
+            "Reports dropped for want of room, since the store was made.",
+            status.reports.as_ref().map(|reports| reports.dropped),
+        ),
     ];
     for (name, kind, help, value) in plain {
         if let Some(value) = value {

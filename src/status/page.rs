@@ -89,7 +89,22 @@ fn summary(out: &mut String, status: &Status) {
         "<p>Central: {}. Snapshot: {age}. Miners: {} connected, {} turned away.</p>",
         status.central.state, status.miners.now, status.miners.refused
     );
+    if let Some(reports) = &status.reports {
+        let _ = write!(
+            out,
+            "<p>Reports to central: {}; {} delivered, {} refused, {} dropped.</p>",
+            crate::report::line(reports.waiting, reports.oldest_seconds),
+            reports.delivered,
+            reports.set_aside,
+            reports.dropped
+        );
+    }
+    let reports_error = status
+        .reports
+        .as_ref()
+        .and_then(|reports| reports.last_error.clone());
     let errors = [
+        &reports_error,
         &status.central.last_error,
         &status.snapshot.last_refusal,
         &status.store.last_error,

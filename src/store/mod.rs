@@ -3,12 +3,13 @@
 //! One thread writes (`writer`), so nothing on the way of a share ever waits for
 //! a disk: records are handed over without blocking and are written in groups.
 //! Only a snapshot is waited for, because the router may see it only after it
-//! is safe. WAL and `synchronous=FULL`: what was answered is on the disk.
+//! is safe, and a report (`outbox`), because it takes its shares along. WAL and `synchronous=FULL`: what was answered is on the disk.
 //! Opening (`open`) checks the file and puts a fresh one in a damaged one's
 //! place; reading (`reader`) has connections of its own.
 
 mod error;
 mod open;
+mod outbox;
 mod reader;
 mod rows;
 pub mod schema;
@@ -16,14 +17,17 @@ mod types;
 mod writer;
 
 pub use error::StoreError;
+pub use outbox::{OutboxState, Waiting};
 pub use reader::Reader;
 pub use types::{
     Decision, DecisionRow, EventRow, Limits, MinuteTotal, Opened, Record, Recovered, StoredSnapshot,
 };
 
+use outbox::Change;
+use smart_mining_wire::Report;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -49,6 +53,8 @@ struct Inner {
 struct Shared {
     progress: AtomicU64,
     dropped: AtomicU64,
+    /// Whether shares are counted for reports.
+    reporting: AtomicBool,
     last_error: Mutex<Option<String>>,
 }
 
@@ -125,6 +131,38 @@ impl Store {
             envelope,
             answer,
         })
+    }
+
+    /// From now on shares are counted for the next report too. Without central
+    /// nobody would ever take them.
+    pub fn count_for_reports(&self) {
+        self.inner.shared.reporting.store(true, Relaxed);
+    }
+
+    /// Returns when the report is on the disk, with every share that was recorded
+    /// before and stands in no other; the shares it came with are replaced. Blocks.
+    pub fn save_report(&self, report: Report) -> Result<(), StoreError> {
+        self.change(Change::Save(report))
+    }
+
+    /// Central has these: let them go. Blocks.
+    pub fn delete_reports(&self, ids: Vec<String>) -> Result<(), StoreError> {
+        self.change(Change::Delivered(ids))
+    }
+
+    /// Central will never take this one: keep it for a person, out of the way. Blocks.
+    pub fn set_report_aside(&self, id: String, why: String) -> Result<(), StoreError> {
+        self.change(Change::SetAside { id, why })
+    }
+
+    /// Leave the shares that stand in no report to the file that this one was
+    /// copied from. Blocks.
+    pub fn leave_unreported(&self) -> Result<(), StoreError> {
+        self.change(Change::LeaveShares)
+    }
+
+    fn change(&self, change: Change) -> Result<(), StoreError> {
+        self.inner.ask(|answer| Command::Outbox { change, answer })
     }
 
     /// Hand over a record without waiting. `false`: the queue is full or the

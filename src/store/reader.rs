@@ -1,6 +1,7 @@
 //! Reading history, on a connection of its own: a slow page never holds up the writer.
 
 use super::open::{connect_to_read, sqlite};
+use super::outbox::{self, OutboxState, Waiting};
 use super::{Decision, DecisionRow, EventRow, MinuteTotal, StoreError};
 use rusqlite::{Connection, OptionalExtension, Row};
 use std::path::{Path, PathBuf};
@@ -67,6 +68,15 @@ impl Reader {
             rows.filter_map(Result::transpose).collect()
         };
         read().map_err(|source| self.fault(source))
+    }
+
+    /// The reports that wait for central, oldest first.
+    pub fn waiting_reports(&self, limit: usize) -> Result<Vec<Waiting>, StoreError> {
+        outbox::waiting(&self.connection, limit).map_err(|source| self.fault(source))
+    }
+
+    pub fn outbox(&self) -> Result<OutboxState, StoreError> {
+        outbox::state(&self.connection).map_err(|source| self.fault(source))
     }
 
     pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {

@@ -7,11 +7,11 @@ use rusqlite::{Connection, Statement, Transaction, params};
 const LONGEST: usize = 4096;
 
 /// SQLite's integers are signed.
-fn int(value: u64) -> i64 {
+pub(super) fn int(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-fn cut(text: &str) -> &str {
+pub(super) fn cut(text: &str) -> &str {
     let end = (0..=LONGEST.min(text.len()))
         .rev()
         .find(|&end| text.is_char_boundary(end));
@@ -27,6 +27,7 @@ pub(super) struct Statements<'t> {
     event: Statement<'t>,
     decision: Statement<'t>,
     total: Statement<'t>,
+    unreported: Statement<'t>,
     meta: Statement<'t>,
 }
 
@@ -50,6 +51,15 @@ impl<'t> Statements<'t> {
                     lost = lost + excluded.lost,
                     difficulty_accepted = difficulty_accepted + excluded.difficulty_accepted",
             )?,
+            unreported: db.prepare(
+                "INSERT INTO unreported VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                 ON CONFLICT (algorithm) DO UPDATE SET
+                    accepted = accepted + excluded.accepted,
+                    rejected = rejected + excluded.rejected,
+                    stale = stale + excluded.stale,
+                    unknown = unknown + excluded.unknown,
+                    lost = lost + excluded.lost",
+            )?,
             meta: db.prepare(
                 "INSERT INTO meta (key, value) VALUES (?1, ?2)
                  ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -57,7 +67,8 @@ impl<'t> Statements<'t> {
         })
     }
 
-    pub fn write(&mut self, record: &Record) -> rusqlite::Result<()> {
+    /// With `reporting`, shares are counted for the next report too.
+    pub fn write(&mut self, record: &Record, reporting: bool) -> rusqlite::Result<()> {
         match record {
             Record::Event {
                 at,
@@ -69,7 +80,13 @@ impl<'t> Statements<'t> {
                 self.event.execute(row).map(drop)
             }
             Record::Decision(decision) => self.write_decision(decision),
-            Record::ShareTotals(totals) => totals.iter().try_for_each(|total| self.add(total)),
+            Record::ShareTotals(totals) => totals.iter().try_for_each(|total| {
+                self.add(total)?;
+                if reporting {
+                    self.add_unreported(total)?;
+                }
+                Ok(())
+            }),
             Record::Meta { key, value } => self.meta.execute([key, cut(value)]).map(drop),
         }
     }
@@ -116,6 +133,18 @@ impl<'t> Statements<'t> {
             difficulty,
         ];
         self.total.execute(row).map(drop)
+    }
+
+    fn add_unreported(&mut self, total: &MinuteTotal) -> rusqlite::Result<()> {
+        let row = params![
+            total.algorithm.name(),
+            int(total.accepted),
+            int(total.rejected),
+            int(total.stale),
+            int(total.unknown),
+            int(total.lost),
+        ];
+        self.unreported.execute(row).map(drop)
     }
 }
 

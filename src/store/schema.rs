@@ -12,6 +12,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations-sqlite/0001_snapshots.sql")),
     M::up(include_str!("../../migrations-sqlite/0002_history.sql")),
     M::up(include_str!("../../migrations-sqlite/0003_outbox.sql")),
+    M::up(include_str!("../../migrations-sqlite/0004_reports.sql")),
 ];
 
 /// The schema version that this release writes.

@@ -126,6 +126,8 @@ pub struct Limits {
     /// Rows between two prunings.
     pub prune_rows: usize,
     pub snapshots: usize,
+    /// Reports that wait for central; beyond it the oldest go.
+    pub reports: usize,
     pub events: u64,
     pub decisions: u64,
     /// How long share totals are kept.
@@ -143,6 +145,8 @@ impl Default for Limits {
             batch_rows: 2000,
             prune_rows: 5000,
             snapshots: 20,
+            // A week of one each 5 min, with some changes of state.
+            reports: 2500,
             events: 10_000,
             decisions: 5000,
             share_totals: Duration::from_secs(48 * 3600),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   record() --try_send--> [bounded queue] --> pending --every second, or by rows--> one transaction
-//!   save_snapshot(), flush() --send--------->  at once; the caller waits for the answer
+//!   save_snapshot(), save_report(), flush() --send--> at once; the caller waits for the answer
 //! ```
 //! Owner: the [`super::Store`]. It ends at `close` or when the last handle is
 //! gone, after it wrote what was pending. A power cut loses at most `pending`,
@@ -14,8 +14,9 @@
 //! longer than a second without counting `progress` up.
 
 use super::open::{Lock, sqlite};
+use super::outbox::{self, Change};
 use super::{Limits, Record, Shared, StoreError, rows};
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,6 +31,10 @@ pub(super) enum Command {
         sequence: i64,
         received_at: u64,
         envelope: String,
+        answer: Answer,
+    },
+    Outbox {
+        change: Change,
         answer: Answer,
     },
     Flush(Answer),
@@ -76,6 +81,10 @@ impl Writer {
                     let done = self.save_snapshot(sequence, received_at, &envelope);
                     // Nobody waits any more: the work is done all the same.
                     let _ = answer.send(done);
+                    continue;
+                }
+                Ok(Command::Outbox { change, answer }) => {
+                    let _ = answer.send(self.change_outbox(&change));
                     continue;
                 }
                 Ok(Command::Flush(answer)) => {
@@ -155,11 +164,12 @@ impl Writer {
     }
 
     fn write_pending(&mut self) -> Result<(), StoreError> {
+        let reporting = self.shared.reporting.load(Relaxed);
         let write = |connection: &mut Connection, pending: &[Record]| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
             let mut statements = rows::Statements::prepare(&transaction)?;
             for record in pending {
-                statements.write(record)?;
+                statements.write(record, reporting)?;
             }
             drop(statements);
             transaction.commit()
@@ -175,20 +185,40 @@ impl Writer {
         envelope: &str,
     ) -> Result<(), StoreError> {
         let keep = self.limits.snapshots;
-        let save = |connection: &mut Connection| -> rusqlite::Result<()> {
+        self.transact("save a snapshot", |transaction| {
+            rows::save_snapshot(transaction, sequence, received_at, envelope, keep)
+        })
+    }
+
+    fn change_outbox(&mut self, change: &Change) -> Result<(), StoreError> {
+        // A report takes every share that was recorded before it.
+        self.commit()?;
+        let limits = self.limits.clone();
+        self.transact("change its outbox", |transaction| {
+            outbox::apply(transaction, change, &limits)
+        })
+    }
+
+    /// One transaction that somebody waits for, with a second try once there is room.
+    fn transact(
+        &mut self,
+        what: &'static str,
+        work: impl Fn(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> Result<(), StoreError> {
+        let run = |connection: &mut Connection| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
-            rows::save_snapshot(&transaction, sequence, received_at, envelope, keep)?;
+            work(&transaction)?;
             transaction.commit()
         };
-        let mut done = save(&mut self.connection);
+        let mut done = run(&mut self.connection);
         if done
             .as_ref()
             .is_err_and(|error| super::error::code(error) == Some(rusqlite::ErrorCode::DiskFull))
         {
             self.prune(&self.limits.tightened());
-            done = save(&mut self.connection);
+            done = run(&mut self.connection);
         }
-        let done = done.map_err(|source| sqlite(&self.path, "save a snapshot", source));
+        let done = done.map_err(|source| sqlite(&self.path, what, source));
         // A success does not speak for what is still pending.
         if let Err(error) = &done {
             self.shared.set_error(Some(error.to_string()));
