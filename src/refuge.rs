@@ -68,6 +68,10 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{MinuteTotal, Record};
+    use smart_mining_wire::report::FarmState;
+    use smart_mining_wire::{Algorithm, Report};
+    use std::collections::BTreeMap;
 
     #[test]
     fn a_store_that_cannot_be_written_is_carried_on_elsewhere_with_its_snapshots() {
@@ -89,6 +93,65 @@ mod tests {
         let folder = folder.expect("it has one");
         assert!(!folder.starts_with(home.path()));
         fs::remove_dir_all(folder).expect("ours");
+    }
+
+    #[test]
+    fn shares_that_no_report_has_are_told_by_one_store_only() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("farm.sqlite");
+        let (store, _) = Store::open(&path).expect("a new store");
+        let total = MinuteTotal {
+            minute: 60,
+            algorithm: Algorithm::Sha256d,
+            worker: "w".to_owned(),
+            pool: "a".to_owned(),
+            accepted: 3,
+            rejected: 0,
+            stale: 0,
+            unknown: 0,
+            lost: 0,
+            difficulty_accepted: 1.0,
+        };
+        let count = |store: &Store| {
+            store.count_for_reports();
+            assert!(store.record(Record::ShareTotals(vec![total.clone()])));
+            store.flush().expect("written");
+        };
+        let told = |store: &Store, id: &str| {
+            let report = Report {
+                id: id.to_owned(),
+                created_at: 1,
+                appliance: "0.1.0".to_owned(),
+                uptime: 1,
+                sequence: 0,
+                state: FarmState::Trouble,
+                algorithms: BTreeMap::new(),
+            };
+            store.save_report(report).expect("saved");
+            let waiting = store.reader().expect("a reader").waiting_reports(9);
+            let newest = waiting.expect("read").pop().expect("one");
+            let report: Report = serde_json::from_str(&newest.body).expect("JSON");
+            report.algorithms[&Algorithm::Sha256d].shares.accepted
+        };
+        count(&store);
+        store.close().expect("closed");
+        let lock = with(&path, ".lock");
+        fs::remove_file(&lock).expect("it was there");
+        fs::create_dir(&lock).expect("free");
+        let (copy, _, _) = open(&path).expect("it opens elsewhere");
+        count(&copy);
+        assert_eq!(told(&copy, "elsewhere"), 3);
+        let folder = copy
+            .path()
+            .parent()
+            .map(Path::to_owned)
+            .expect("it has one");
+        copy.close().expect("closed");
+        fs::remove_dir_all(folder).expect("ours");
+        // The card comes back.
+        fs::remove_dir(&lock).expect("free");
+        let (store, _, _) = open(&path).expect("it opens");
+        assert_eq!(told(&store, "home"), 3);
     }
 
     #[test]

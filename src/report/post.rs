@@ -278,10 +278,10 @@ mod tests {
                 retry_after,
                 ..answer(status, "")
             };
-            match judge(&sent, answer) {
-                Outcome::Later { after, .. } => after.map(|after| after.as_secs()),
-                other => panic!("{other:?}"),
-            }
+            let Outcome::Later { after, .. } = judge(&sent, answer) else {
+                panic!("{answer:?} is no reason to wait");
+            };
+            after.map(|after| after.as_secs())
         };
         assert_eq!(after(429, Some("7")), Some(7));
         assert_eq!(after(429, None), Some(60));
