@@ -168,7 +168,7 @@ mod tests {
         }
         book.received(7, false, 100);
         book.received(8, true, 100);
-        let commits = commits(&format!("7 {}\n", unix_now() - 10.0)).expect("good lines");
+        let commits = BTreeMap::from([(7, unix_now() - 15.0)]);
         let report = book.report(4, &commits);
         let publications = report["publications"].as_array().expect("a list");
         assert_eq!(publications[0]["farms"], 3, "a first snapshot is no news");
