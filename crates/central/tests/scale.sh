@@ -14,7 +14,8 @@ readonly FARMS=${1:-10000}
 readonly WAIT=${SCALE_WAIT:-20}
 # Entries of the snapshot, in place of the handful of the starter data.
 readonly COINS=25 POOLS=8
-# Seconds without publications, in which each farm asks once, and between two.
+# Seconds without publications, in which each farm asks once; and between two of them, which
+# must be less than WAIT.
 readonly QUIET=${SCALE_QUIET:-$WAIT} EVERY=2.5 PUBLICATIONS=4
 # Twelve times as often as by default, so that each measurement holds the same number.
 readonly SEEN_EVERY=5
@@ -249,8 +250,8 @@ step() {
         -v qd="$quiet_db" -v w="$window" -v bm="$busy_ms" -v bc="$busy_calls" -v bd="$busy_db" -v b="$busy" -v k=$PUBLICATIONS \
         -v latency="$latency" -v links="$links" 'BEGIN {
         split(latency, l, " ")
-        # What a publication costs beyond what the polls cost anyway.
-        each = (bm - qm * b / w) / k
+        # All of it is a publication's: each comes before a poll has waited to its end.
+        each = bm / k
         printf "%s|%d|%.1f|%.1f|%s|%.1f|%.0f|%s|%s / %s / %s|%.1f|%.1f|%.2f|%d\n", name, n, full / 1024, high / 1024,
             n ? sprintf("%.1f", (full - bare) / n) : "-", qm / w / 10, each, n ? sprintf("%.0f", each * 1000 / n) : "-",
             l[2], l[3], l[4], qc / w, bc / b, (qd / w + bd / b) / 2, links }' >> "$FOLDER/table"
