@@ -250,7 +250,7 @@ step() {
         -v qd="$quiet_db" -v w="$window" -v bm="$busy_ms" -v bc="$busy_calls" -v bd="$busy_db" -v b="$busy" -v k=$PUBLICATIONS \
         -v latency="$latency" -v links="$links" 'BEGIN {
         split(latency, l, " ")
-        # All of it is a publication's: each comes before a poll has waited to its end.
+        # Nothing is taken off for polls: no farm waits to the end between publications.
         each = bm / k
         printf "%s|%d|%.1f|%.1f|%s|%.1f|%.0f|%s|%s / %s / %s|%.1f|%.1f|%.2f|%d\n", name, n, full / 1024, high / 1024,
             n ? sprintf("%.1f", (full - bare) / n) : "-", qm / w / 10, each, n ? sprintf("%.0f", each * 1000 / n) : "-",
