@@ -4,6 +4,7 @@ mod outside;
 mod support;
 
 use outside::{Aggregator, Outside, now};
+use smart_mining_wire::Envelope;
 use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -364,6 +365,22 @@ fn a_recording_replayed_twice_and_into_a_database_gives_the_same_bytes() {
     let twice = lines(farm.command(&["replay", &folder]).output());
     assert!(once.len() >= 8, "{}", once.len());
     assert_eq!(once, twice);
+    // Time goes on: a heartbeat of ten seconds, changes in between, nothing twice.
+    let snapshots: Vec<_> = once
+        .iter()
+        .map(|line| {
+            let envelope = Envelope::from_json(line.as_bytes()).expect("an envelope");
+            envelope.open(&farm.central.public_key).expect("signed")
+        })
+        .collect();
+    for pair in snapshots.windows(2) {
+        let apart = pair[1].created_at.checked_sub(pair[0].created_at);
+        assert!(
+            apart.is_some_and(|apart| (1..=10).contains(&apart)),
+            "{apart:?}"
+        );
+        assert!(pair[1].sequence > pair[0].sequence);
+    }
     let empty = farm.central.postgres.create_db("replayed");
     let mut into = farm.command(&["replay", &folder, "--database-url", &empty]);
     assert!(into.output().expect("started").status.success());

@@ -14,9 +14,12 @@ use anyhow::{Context as _, bail};
 use smart_mining_wire::{Envelope, SecretKey};
 use sqlx::{ConnectOptions as _, PgConnection};
 use std::io::Write;
+use std::ops::RangeInclusive;
 
 /// As a running aggregator waits for its first answers.
 const FIRST_ROUND: u64 = 30;
+/// What came last is still news for this long.
+const LINGER: u64 = 5;
 
 /// Where editions go.
 pub enum Sink<'w> {
@@ -68,7 +71,8 @@ where
         }
         // Two threads' answers may be written in the wrong order by a moment.
         let now = heard.at.max(last);
-        advance(&mut desk, first, now, config, key, &mut sink, &mut summary).await?;
+        let span = last.max(first + FIRST_ROUND)..=now;
+        advance(&mut desk, span, config, key, &mut sink, &mut summary).await?;
         clock = Some((first, now));
         match &heard.result {
             Ok(_) => summary.answers += 1,
@@ -77,28 +81,27 @@ where
         desk.hear(&heard);
     }
     if let Some((first, last)) = clock {
-        let end = (last + 5).max(first + FIRST_ROUND);
-        advance(&mut desk, first, end, config, key, &mut sink, &mut summary).await?;
+        let begin = last.max(first + FIRST_ROUND);
+        let span = begin..=begin + LINGER;
+        advance(&mut desk, span, config, key, &mut sink, &mut summary).await?;
     }
     Ok(summary)
 }
 
-/// All editions that are due up to and including `now`.
+/// All editions that are due in this span of time, in Unix seconds.
 async fn advance(
     desk: &mut Desk,
-    first: u64,
-    now: u64,
+    span: RangeInclusive<u64>,
     config: &Config,
     key: &SecretKey,
     sink: &mut Sink<'_>,
     summary: &mut Summary,
 ) -> anyhow::Result<()> {
-    let begin = first + FIRST_ROUND;
-    if !desk.has_begun() && now >= begin {
+    let (mut clock, end) = span.into_inner();
+    if clock <= end {
         desk.begin();
     }
-    let mut clock = begin;
-    while let Some(due) = desk.deadline(clock).filter(|due| *due <= now) {
+    while let Some(due) = desk.deadline(clock).filter(|due| *due <= end) {
         clock = clock.max(due);
         if let Some(edition) = desk.edition(clock) {
             summary.rejections += edition.rejections.len() as u64;
