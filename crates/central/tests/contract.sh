@@ -76,7 +76,7 @@ INSERT INTO rejections (day, source, fact, rule, value, detail, first_at, last_a
 SQL
 
 # Limits are for another test; here every case has to be judged.
-SMART_MINING_OPERATOR_TOKEN=$OPERATOR "$BIN/smart-mining-api" serve --listen 127.0.0.1:0 \
+SMART_MINING_OPERATOR_TOKEN=$OPERATOR "$BIN/smart-mining-api" serve --max-connections 1000 --listen 127.0.0.1:0 \
     --token-rate 1000000 --token-burst 1000000 --address-rate 1000000 --address-burst 1000000 \
     2>"$CACHE/api.log" &
 API=$!
