@@ -268,11 +268,10 @@ async fn a_power_cut_with_a_full_outbox_loses_and_doubles_nothing_that_was_writt
         .await;
     assert_eq!(status["reports"]["delivered"], 0);
     // And once more, stopped in order this time, with reports of both lives.
+    let of_the_first = status["reports"]["waiting"].as_u64();
     appliance
         .until("a report of this life too", |status| {
-            status["reports"]["waiting"]
-                .as_u64()
-                .is_some_and(|n| n >= 4)
+            status["reports"]["waiting"].as_u64() > of_the_first
         })
         .await;
     assert_eq!(appliance.stop(), Some(0));
@@ -283,9 +282,6 @@ async fn a_power_cut_with_a_full_outbox_loses_and_doubles_nothing_that_was_writt
         .until("all arrived", |status| status["reports"]["waiting"] == 0)
         .await;
     assert_eq!(status["reports"]["set_aside"], 0);
-    let lives = "SELECT count(*) > 1 FROM (SELECT (body->>'uptime')::bigint - lag((body->>'uptime')::bigint)
-                 OVER (ORDER BY received_at, created_at) AS step FROM reports) AS r WHERE step < 0";
-    assert_eq!(central.sql(lives), "t");
 }
 
 #[tokio::test(flavor = "multi_thread")]
