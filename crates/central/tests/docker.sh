@@ -206,7 +206,7 @@ for name in "${IMAGES[@]}"; do
     [ -z "$found" ] || fail "$name carries tools that it does not need: $found"
     commands=$(docker image inspect --format '{{json .Config.Healthcheck.Test}}{{json .Config.Entrypoint}}' "$name")
     [[ $commands != *CMD-SHELL* && $commands != *null* ]] || fail "$name lacks a health check or an entry point in exec form: $commands"
-    docker image inspect --format '{{json .Config.Labels}}' "$name" | grep -q org.opencontainers.image.title ||
+    docker image inspect --format '{{json .Config.Labels}}' "$name" | grep -c org.opencontainers.image.title >/dev/null ||
         fail "$name has no labels"
     ! { docker image inspect --format '{{json .Config.Env}}' "$name"; docker history --no-trunc "$name"; } |
         grep -Ei '(password|token|secret|api_key)(_file)?=' >&2 || fail "$name has a secret baked in"
@@ -223,9 +223,9 @@ docker run -d --name smart_mining_aggregator --network smart_mining_network smar
 wait_until_healthy "${IMAGES[@]}"
 step "the three containers are healthy"
 
-docker logs "$AGGREGATOR" 2>&1 | grep -q 'made a new one in /var/lib/smart-mining/signing.key' || fail "the aggregator does not say that it made a key"
+docker logs "$AGGREGATOR" 2>&1 | grep -c 'made a new one in /var/lib/smart-mining/signing.key' >/dev/null || fail "the aggregator does not say that it made a key"
 key=$(docker exec "$AGGREGATOR" smart-mining-aggregator public-key /var/lib/smart-mining/signing.key)
-docker logs "$AGGREGATOR" 2>&1 | grep -qF "public key $key" || fail "the aggregator does not say its public key $key"
+docker logs "$AGGREGATOR" 2>&1 | grep -cF "public key $key" >/dev/null || fail "the aggregator does not say its public key $key"
 
 import_demonstration
 eventually ready_is 200
@@ -240,7 +240,7 @@ code=$(http --output "$FOLDER/snapshot" --write-out '%{http_code}' --header "Aut
 
 # --- without a password ------------------------------------------------------------------
 
-docker logs "$DATABASE" 2>&1 | grep -q 'NO PASSWORD IS SET' || fail "the database does not say that it has no password"
+docker logs "$DATABASE" 2>&1 | grep -c 'NO PASSWORD IS SET' >/dev/null || fail "the database does not say that it has no password"
 must_get_in from_network ''
 must_be_refused 'no password supplied|pg_hba.conf rejects' from_network '' postgres postgres
 must_be_refused 'no password supplied|pg_hba.conf rejects' from_network '' smart_mining postgres
@@ -268,12 +268,12 @@ best_pool
 docker start "$DATABASE" >/dev/null
 wait_until_healthy "$DATABASE"
 eventually ready_is 200
-docker exec "$API" smart-mining-api farms | grep -q '^hill' || fail "the farm is gone after a restart of the database"
+docker exec "$API" smart-mining-api farms | grep -c '^hill' >/dev/null || fail "the farm is gone after a restart of the database"
 docker kill "$DATABASE" >/dev/null
 docker start "$DATABASE" >/dev/null
 wait_until_healthy "$DATABASE"
 eventually ready_is 200
-docker exec "$API" smart-mining-api farms | grep -q '^hill' || fail "the farm is gone after the database was killed"
+docker exec "$API" smart-mining-api farms | grep -c '^hill' >/dev/null || fail "the farm is gone after the database was killed"
 step "the database was restarted and killed, and has its data"
 
 wait_until_healthy "$AGGREGATOR"
@@ -309,10 +309,10 @@ must_be_refused 'no password supplied' from_host ''
 must_be_refused 'no password supplied' from_network ''
 must_be_refused 'password authentication failed' from_host wrong
 must_be_refused 'password authentication failed' from_network "$PASSWORD" postgres
-docker run --rm --network "$NETWORK" --env SMART_MINING_DATABASE_PASSWORD="$PASSWORD" "$API" farms | grep -q '^hill' ||
+docker run --rm --network "$NETWORK" --env SMART_MINING_DATABASE_PASSWORD="$PASSWORD" "$API" farms | grep -c '^hill' >/dev/null ||
     fail "the API does not get in with the password of its environment"
 docker run --rm --network "$NETWORK" --env SMART_MINING_DATABASE_PASSWORD_FILE=/password \
-    --volume "$FOLDER/password:/password:ro" "$API" farms | grep -q '^hill' ||
+    --volume "$FOLDER/password:/password:ro" "$API" farms | grep -c '^hill' >/dev/null ||
     fail "the API does not get in with the password of a file"
 ! docker logs "$DATABASE" 2>&1 | grep -F "it's a" >&2 || fail "the password is in the database's log"
 remove_containers
