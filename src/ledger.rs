@@ -13,6 +13,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Counts {
     pub accepted: u64,
+    /// Good for the miner's difficulty, below the pool's: sent nowhere.
+    pub local: u64,
     pub rejected: u64,
     pub stale: u64,
     pub unknown: u64,
@@ -25,8 +27,9 @@ impl Counts {
         match judged.outcome {
             Outcome::Accepted => {
                 self.accepted += 1;
-                self.difficulty_accepted += judged.difficulty;
+                self.difficulty_accepted += judged.pool_difficulty;
             }
+            Outcome::Local => self.local += 1,
             Outcome::Rejected => self.rejected += 1,
             Outcome::Stale => self.stale += 1,
             Outcome::Unknown => self.unknown += 1,

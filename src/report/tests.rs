@@ -12,7 +12,7 @@ use crate::view::LaneSource;
 use serde_json::{Value, json};
 use smart_mining_core::Algorithm;
 use smart_mining_core::route::Choice;
-use smart_mining_core::sv1::{Judged, Outcome as Verdict};
+use smart_mining_core::sv1::{Judge, Judged, Outcome as Verdict};
 use smart_mining_wire::report::FarmState;
 use smart_mining_wire::{Reports, SecretKey};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -355,6 +355,8 @@ fn a_report_has_the_counts_since_the_one_before_and_nobody_s_name() {
                 link: None,
                 outcome: Verdict::Accepted,
                 difficulty: 1.0,
+                pool_difficulty: 1.0,
+                by: Judge::Pool,
             };
             let ledger = &farm.reporter.views.ledger;
             ledger.add(Algorithm::Sha256d, "someone.rig1", "a", &judged);

@@ -59,13 +59,38 @@ pub enum Step {
 pub struct Judged {
     /// The link of the share's job, if the job is known.
     pub link: Option<LinkId>,
+    /// The work it stands for: what the miner was asked for. 0 if no job was named.
     pub difficulty: f64,
+    /// What the pool asks of this job, and credits for an accepted share.
+    pub pool_difficulty: f64,
     pub outcome: Outcome,
+    pub by: Judge,
+}
+
+impl Judged {
+    /// Was the work really done, whatever became of it? A hashrate is the sum of these.
+    pub const fn is_work(&self) -> bool {
+        match self.outcome {
+            Outcome::Accepted | Outcome::Local | Outcome::Unknown | Outcome::Lost => true,
+            // A pool only gets to refuse what was checked here before.
+            Outcome::Rejected | Outcome::Stale => matches!(self.by, Judge::Pool),
+        }
+    }
+}
+
+/// Whose word it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judge {
+    Pool,
+    Appliance,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
+    /// The pool's word, nobody else's.
     Accepted,
+    /// Good for the miner's difficulty and below the pool's: counted here, sent nowhere.
+    Local,
     Rejected,
     Stale,
     /// Sent, but the pool never said what became of it.
@@ -427,7 +452,9 @@ impl MinerSession {
             return Step::Judged(Judged {
                 link: Some(job.link),
                 difficulty: job.difficulty,
+                pool_difficulty: job.difficulty,
                 outcome: Outcome::Lost,
+                by: Judge::Appliance,
             });
         };
         Step::Submit(Submit {
@@ -496,7 +523,9 @@ impl MinerSession {
         Step::Judged(Judged {
             link: job.map(|job| job.link),
             difficulty: job.map_or(0.0, |job| job.difficulty),
+            pool_difficulty: job.map_or(0.0, |job| job.difficulty),
             outcome: outcome(reject),
+            by: Judge::Appliance,
         })
     }
 
@@ -504,6 +533,10 @@ impl MinerSession {
     pub fn verdict(&mut self, token: u32, verdict: &Verdict) -> Option<Judged> {
         let index = self.pending.iter().position(|entry| entry.token == token)?;
         let entry = self.pending.remove(index);
+        let by = match verdict {
+            Verdict::Accepted | Verdict::Rejected(_) => Judge::Pool,
+            Verdict::Unknown(_) | Verdict::Unsent(_) => Judge::Appliance,
+        };
         let outcome = match verdict {
             Verdict::Accepted => {
                 message::push_result(&mut self.output, &entry.id, "true");
@@ -525,7 +558,9 @@ impl MinerSession {
         Some(Judged {
             link: Some(entry.link),
             difficulty: entry.difficulty,
+            pool_difficulty: entry.difficulty,
             outcome,
+            by,
         })
     }
 

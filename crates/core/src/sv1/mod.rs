@@ -9,5 +9,5 @@ pub mod miner;
 pub mod pool;
 pub mod reply;
 
-pub use miner::{Judged, MinerSession, Outcome, Step};
+pub use miner::{Judge, Judged, MinerSession, Outcome, Step};
 pub use pool::{Failure, Login, PoolEvent, PoolSession};
