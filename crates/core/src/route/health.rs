@@ -3,10 +3,13 @@
 //! ```text
 //!            open              login              first job
 //!   Resting ------> Connecting -----> Connecting ----------> Ready
-//!      ^                |                                      |
-//!      |                v  failed                              v failed
-//!      `--- retry ---- Down (strikes, until) <-----------------'
+//!                      ^ |                                      |
+//!                retry | v  failed                              v failed
+//!                      Down (strikes, until) <-----------------'
 //! ```
+//!
+//! The link stays the candidate's own while it is down: a pool may give the
+//! next connection the session of the last one, and shares may wait for that.
 
 use crate::share::LinkId;
 use crate::{Duration, Instant};
@@ -40,6 +43,7 @@ pub enum Health {
         strikes: u32,
     },
     Down {
+        link: Option<LinkId>,
         until: Instant,
         strikes: u32,
     },
@@ -49,7 +53,8 @@ impl Health {
     pub const fn link(self) -> Option<LinkId> {
         match self {
             Self::Connecting { link, .. } | Self::Ready { link, .. } => Some(link),
-            Self::Resting | Self::Down { .. } => None,
+            Self::Down { link, .. } => link,
+            Self::Resting => None,
         }
     }
 
@@ -103,6 +108,7 @@ impl Health {
             .is_some_and(|since| now.saturating_duration_since(since) >= PROVEN_AFTER);
         let strikes = if proven { 1 } else { self.strikes() + 1 };
         Self::Down {
+            link: self.link(),
             until: now + wait(strikes),
             strikes,
         }
@@ -114,15 +120,33 @@ impl Health {
     pub fn refusing(self, now: Instant) -> Self {
         let strikes = self.strikes() + 1;
         Self::Down {
+            link: self.link(),
             until: now + LONGEST_WAIT * strikes.min(16),
             strikes,
+        }
+    }
+
+    /// Nobody wants the connection for now; how it fared is remembered.
+    pub const fn let_go(self) -> Self {
+        match self {
+            Self::Down { until, strikes, .. } => Self::Down {
+                link: None,
+                until,
+                strikes,
+            },
+            Self::Resting | Self::Connecting { .. } | Self::Ready { .. } => Self::Resting,
         }
     }
 
     /// No pool is usable: do not wait long, and do not hold it against this one.
     pub fn hurry(self, now: Instant) -> Self {
         match self {
-            Self::Down { until, strikes } => Self::Down {
+            Self::Down {
+                link,
+                until,
+                strikes,
+            } => Self::Down {
+                link,
                 until: until.min(now + HOLDING_WAIT),
                 strikes: strikes.min(1),
             },
@@ -162,6 +186,7 @@ mod tests {
     fn a_minute_of_service_forgives() {
         let start = Instant::from_secs(0);
         let mut health = Health::Down {
+            link: None,
             until: start,
             strikes: 9,
         }
@@ -171,6 +196,7 @@ mod tests {
         assert_eq!(
             health,
             Health::Down {
+                link: Some(1),
                 until: start + Duration::from_secs(62),
                 strikes: 1
             }
@@ -181,6 +207,7 @@ mod tests {
     fn a_pool_that_flaps_is_not_forgiven() {
         let start = Instant::from_secs(0);
         let health = Health::Down {
+            link: None,
             until: start,
             strikes: 3,
         }

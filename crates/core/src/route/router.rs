@@ -32,6 +32,8 @@ pub struct Policy {
     pub minimum_dwell: Duration,
     pub confirmations: u8,
     pub return_after: Duration,
+    /// How long the last job is kept up while no pool can be reached; 0: not at all.
+    pub keep_warm: Duration,
 }
 
 impl Default for Policy {
@@ -42,6 +44,7 @@ impl Default for Policy {
             minimum_dwell: Duration::from_secs(15 * 60),
             confirmations: 2,
             return_after: Duration::from_secs(5 * 60),
+            keep_warm: Duration::from_ticks(0),
         }
     }
 }

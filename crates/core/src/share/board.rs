@@ -1,13 +1,17 @@
 //! The job board: what miners may work on now.
 //!
-//! An immutable value that is replaced as a whole. Every miner's task holds the
-//! same one, so a submit is checked without asking anybody.
+//! An immutable value that is replaced as a whole. Whoever serves miners holds
+//! the same one, so a submit is checked without asking anybody.
+//!
+//! A pool with room enough gives one job for all. A pool with a short
+//! extranonce2 is used through one connection a group of 256 miners, and each
+//! group has the job of its own connection.
 
 use super::{Job, JobId, LinkId};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-/// Jobs that are honoured at a time, over all links.
+/// Jobs of one link that are honoured at a time.
 pub const MAX_JOBS: usize = 32;
 
 /// Cheap to clone: everything inside is shared.
@@ -15,50 +19,69 @@ pub const MAX_JOBS: usize = 32;
 pub struct Board {
     /// Oldest first. A job that is not here is stale.
     jobs: Vec<Arc<Job>>,
-    current: Option<Current>,
-    /// How often `clean_jobs` was announced; a miner that missed one still gets it.
+    /// What stands for all groups, unless `groups` says otherwise.
+    shared: Slot,
+    /// By group, while each has a connection of its own.
+    groups: Vec<Slot>,
+    /// How often a clean job was announced, over all slots.
     cleans: u64,
     /// How often it was said that there is still nothing to do.
     waits: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Current {
-    job: Arc<Job>,
-    /// One rendering a group, shared by its miners.
-    lines: Arc<[Vec<u8>]>,
+/// The current job, and the number of the clean job that it follows.
+#[derive(Clone, Debug, Default)]
+pub struct Slot {
+    pub job: Option<Arc<Job>>,
+    /// A miner that was told another number missed a clean job.
+    pub cleans: u64,
 }
 
 impl Board {
     pub const fn new() -> Self {
         Self {
             jobs: Vec::new(),
-            current: None,
+            shared: Slot {
+                job: None,
+                cleans: 0,
+            },
+            groups: Vec::new(),
             cleans: 0,
             waits: 0,
         }
     }
 
-    pub fn find(&self, id: JobId) -> Option<&Arc<Job>> {
-        self.jobs.iter().rev().find(|job| job.id == id)
+    /// The job that a miner of `group` was given under this id.
+    pub fn find(&self, id: JobId, group: u8) -> Option<&Arc<Job>> {
+        let mut newest_first = self.jobs.iter().rev();
+        newest_first.find(|job| job.id == id && job.group.is_none_or(|own| own == group))
     }
 
-    pub fn current(&self) -> Option<&Arc<Job>> {
-        self.current.as_ref().map(|current| &current.job)
+    pub fn slot(&self, group: u8) -> &Slot {
+        if self.groups.is_empty() {
+            return &self.shared;
+        }
+        // A group that has no connection yet has nothing to do.
+        const NOTHING: &Slot = &Slot {
+            job: None,
+            cleans: 0,
+        };
+        self.groups.get(usize::from(group)).unwrap_or(NOTHING)
     }
 
-    pub const fn cleans(&self) -> u64 {
-        self.cleans
+    pub fn current(&self, group: u8) -> Option<&Arc<Job>> {
+        self.slot(group).job.as_ref()
+    }
+
+    /// Every current job, one a connection.
+    pub fn currents(&self) -> impl Iterator<Item = &Arc<Job>> {
+        let slots = core::iter::once(&self.shared).chain(&self.groups);
+        slots.filter_map(|slot| slot.job.as_ref())
     }
 
     /// Does a job of this link still stand here?
     pub fn mentions(&self, link: LinkId) -> bool {
         self.jobs.iter().any(|job| job.link == link)
-    }
-
-    /// How many groups of miners the current job was rendered for.
-    pub fn groups(&self) -> Option<usize> {
-        Some(self.current.as_ref()?.lines.len())
     }
 
     /// How many jobs are honoured.
@@ -70,25 +93,43 @@ impl Board {
         self.jobs.is_empty()
     }
 
-    /// The current job's notify for a group, without its last member.
-    pub fn line(&self, group: u8) -> Option<&[u8]> {
-        let lines = &self.current.as_ref()?.lines;
-        lines.get(usize::from(group)).map(Vec::as_slice)
-    }
-
-    /// Put up a new job for `groups` groups. `clean`: work on older jobs is wasted.
-    pub fn put_up(&mut self, job: Job, groups: usize, clean: bool) {
+    /// Put up a new job. `clean`: work on older jobs is wasted.
+    pub fn put_up(&mut self, job: Job, clean: bool) {
         let job = Arc::new(job);
-        let lines = (0..=u8::MAX)
-            .take(groups.max(1))
-            .map_while(|group| job.render(group))
-            .collect();
-        if self.jobs.len() >= MAX_JOBS {
-            self.jobs.remove(0);
+        let of_link = self.jobs.iter().filter(|old| old.link == job.link);
+        if of_link.count() >= MAX_JOBS
+            && let Some(oldest) = self.jobs.iter().position(|old| old.link == job.link)
+        {
+            self.jobs.remove(oldest);
         }
         self.jobs.push(job.clone());
-        self.current = Some(Current { job, lines });
         self.cleans += u64::from(clean);
+        let number = self.cleans;
+        let slot = self.slot_for(job.group);
+        slot.job = Some(job);
+        if clean {
+            slot.cleans = number;
+        }
+    }
+
+    fn slot_for(&mut self, group: Option<u8>) -> &mut Slot {
+        let Some(group) = group else {
+            self.groups.clear();
+            return &mut self.shared;
+        };
+        let index = usize::from(group);
+        if self.groups.is_empty() {
+            self.shared.job = None;
+        }
+        if self.groups.len() <= index {
+            // Whoever comes from a shared job missed whatever was clean since.
+            let fresh = Slot {
+                job: None,
+                cleans: self.cleans,
+            };
+            self.groups.resize(index + 1, fresh);
+        }
+        &mut self.groups[index]
     }
 
     /// There is still nothing to hand out: a sign of life for clients that leave a
@@ -104,18 +145,19 @@ impl Board {
     /// Nothing to hand out any more. The jobs stay known, so that their shares
     /// are told apart from nonsense.
     pub fn withdraw(&mut self) {
-        self.current = None;
+        self.shared.job = None;
+        for slot in &mut self.groups {
+            slot.job = None;
+        }
     }
 
     /// Keep only the jobs for which shares can still be paid.
     pub fn retain(&mut self, mut alive: impl FnMut(&Job) -> bool) {
         self.jobs.retain(|job| alive(job));
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|current| !alive(&current.job))
-        {
-            self.current = None;
+        for slot in core::iter::once(&mut self.shared).chain(&mut self.groups) {
+            if slot.job.as_ref().is_some_and(|job| !alive(job)) {
+                slot.job = None;
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The local check of a share: build the header the pool will build, and hash it.
 
-use super::{Job, MINER_SIZE, Reject, Seat, code, header_hash, sha256d};
+use super::{Job, MINER_SIZE, Reject, Seat, Target, code, header_hash, sha256d};
 
 /// What a miner says it found, decoded.
 #[derive(Clone, Copy, Debug)]
@@ -12,6 +12,8 @@ pub struct Claim {
     /// The version bits the miner rolled, and the mask it was allowed.
     pub version_bits: u32,
     pub mask: u32,
+    /// The difficulty that the miner was asked for.
+    pub asked: f64,
 }
 
 /// A share whose proof of work holds.
@@ -19,10 +21,12 @@ pub struct Claim {
 pub struct Checked {
     /// sha256d of the header: names the share, whatever the algorithm.
     pub identity: [u8; 32],
-    pub extranonce2: heapless::Vec<u8, 16>,
+    pub extranonce2: heapless::Vec<u8, 16, u8>,
+    /// It meets what the pool asks. Otherwise it is good for the miner's figure only.
+    pub pays: bool,
 }
 
-/// Does the hash meet what the pool asks of this job?
+/// Does the hash meet what the pool, or at least the appliance, asks of this job?
 pub fn check(job: &Job, claim: &Claim) -> Result<Checked, Reject> {
     let other = |text| Reject::new(code::OTHER, text);
     if claim.version_bits & !(claim.mask & job.version_mask) != 0 {
@@ -39,14 +43,24 @@ pub fn check(job: &Job, claim: &Claim) -> Result<Checked, Reject> {
     } else {
         header_hash(job.algorithm, &header)
     };
-    match hash {
-        Some(hash) if job.target.is_met_by(&hash) => Ok(Checked {
-            identity,
-            extranonce2,
-        }),
-        Some(_) => Err(Reject::new(code::LOW_DIFFICULTY, "low difficulty share")),
-        None => Err(other("this algorithm cannot be checked here")),
+    let Some(hash) = hash else {
+        return Err(other("this algorithm cannot be checked here"));
+    };
+    let pays = job.target.is_met_by(&hash);
+    if !pays && !meets(job, claim.asked, &hash) {
+        return Err(Reject::new(code::LOW_DIFFICULTY, "low difficulty share"));
     }
+    Ok(Checked {
+        identity,
+        extranonce2,
+        pays,
+    })
+}
+
+/// `asked` below the pool's difficulty: the miner has a figure of its own.
+fn meets(job: &Job, asked: f64, hash: &[u8; 32]) -> bool {
+    asked < job.difficulty
+        && Target::of_difficulty(job.algorithm, asked).is_some_and(|target| target.is_met_by(hash))
 }
 
 fn header(job: &Job, claim: &Claim, extranonce2: &[u8]) -> [u8; 80] {
@@ -71,9 +85,8 @@ fn header(job: &Job, claim: &Claim, extranonce2: &[u8]) -> [u8; 80] {
 
 fn merkle_root(job: &Job, extranonce2: &[u8]) -> [u8; 32] {
     use sha2::{Digest, Sha256};
-    let mut coinbase = Sha256::new();
-    coinbase.update(&job.work.coinbase1);
-    coinbase.update(job.split.extranonce1());
+    // What all shares of the job begin with was hashed when the job was made.
+    let mut coinbase = job.coinbase_head().clone();
     coinbase.update(extranonce2);
     coinbase.update(&job.work.coinbase2);
     let mut root: [u8; 32] = Sha256::digest(coinbase.finalize()).into();

@@ -34,7 +34,7 @@ pub struct Seat {
 /// What the pool gave: `E` and `n`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    extranonce1: Vec<u8, MAX_EXTRANONCE1>,
+    extranonce1: Vec<u8, MAX_EXTRANONCE1, u8>,
     size: usize,
 }
 
@@ -74,7 +74,7 @@ impl Split {
     }
 
     /// `W` and its padding, or `None` if this connection has no room for the group.
-    pub fn middle(&self, group: u8) -> Option<Vec<u8, MAX_SIZE>> {
+    pub fn middle(&self, group: u8) -> Option<Vec<u8, MAX_SIZE, u8>> {
         if usize::from(group) >= self.groups() {
             return None;
         }
@@ -88,7 +88,11 @@ impl Split {
     }
 
     /// The extranonce2 as the pool sees it: `W | padding | F | en2`.
-    pub fn extranonce2(&self, seat: Seat, rolled: [u8; MINER_SIZE]) -> Option<Vec<u8, MAX_SIZE>> {
+    pub fn extranonce2(
+        &self,
+        seat: Seat,
+        rolled: [u8; MINER_SIZE],
+    ) -> Option<Vec<u8, MAX_SIZE, u8>> {
         let mut whole = self.middle(seat.group)?;
         whole.push(seat.prefix).ok()?;
         whole.extend_from_slice(&rolled).ok()?;

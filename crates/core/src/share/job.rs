@@ -5,6 +5,7 @@ use crate::{Algorithm, hex};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use sha2::{Digest, Sha256};
 
 /// The miner's name of a job. Ours alone, and never reused while the process lives.
 pub type JobId = u32;
@@ -74,11 +75,24 @@ impl Work {
     }
 }
 
+/// A pool's work, and the terms that hold for it on its connection.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    pub work: Arc<Work>,
+    pub split: Split,
+    /// What the pool asks of a share.
+    pub difficulty: f64,
+    /// Version bits that the pool lets miners roll; 0 = none.
+    pub version_mask: u32,
+}
+
 /// Work under one of our job ids, bound to the link it came from.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub id: JobId,
     pub link: LinkId,
+    /// The only group that this job is for; `None`: all of them.
+    pub group: Option<u8>,
     pub algorithm: Algorithm,
     pub work: Arc<Work>,
     pub split: Split,
@@ -87,51 +101,85 @@ pub struct Job {
     pub target: Target,
     /// Version bits that the pool lets miners roll; 0 = none.
     pub version_mask: u32,
+    coinbase_head: Sha256,
 }
 
 impl Job {
+    /// `None`: the difficulty is no positive finite number.
+    pub fn new(id: JobId, link: LinkId, algorithm: Algorithm, terms: Terms) -> Option<Self> {
+        let coinbase_head = Sha256::new()
+            .chain_update(&terms.work.coinbase1)
+            .chain_update(terms.split.extranonce1());
+        Some(Self {
+            id,
+            link,
+            group: None,
+            algorithm,
+            target: Target::of_difficulty(algorithm, terms.difficulty)?,
+            work: terms.work,
+            split: terms.split,
+            difficulty: terms.difficulty,
+            version_mask: terms.version_mask,
+            coinbase_head,
+        })
+    }
+
+    /// The same work under another id, its time moved on.
+    pub fn again(&self, id: JobId, seconds: u32) -> Self {
+        let mut work = Work::clone(&self.work);
+        work.ntime = work.ntime.wrapping_add(seconds);
+        Self {
+            id,
+            work: Arc::new(work),
+            ..self.clone()
+        }
+    }
+
+    /// The coinbase up to the extranonce2, as far as it is hashed.
+    pub(super) const fn coinbase_head(&self) -> &Sha256 {
+        &self.coinbase_head
+    }
+
     /// The `mining.notify` for one group, up to the `clean_jobs` flag, which
-    /// depends on what each miner missed. `None`: no room for that group.
-    pub fn render(&self, group: u8) -> Option<Vec<u8>> {
-        let middle = self.split.middle(group)?;
+    /// depends on what each miner missed. `false`: no room for that group.
+    pub fn render(&self, group: u8, out: &mut Vec<u8>) -> bool {
+        let Some(middle) = self.split.middle(group) else {
+            return false;
+        };
         let work = &*self.work;
-        let size = 2 * (work.coinbase1.len() + work.coinbase2.len()) + 67 * work.branches.len();
-        let mut out = Vec::with_capacity(size + 320);
         out.extend_from_slice(br#"{"id":null,"method":"mining.notify","params":[""#);
-        push_job_id(&mut out, self.id);
+        push_job_id(out, self.id);
         out.extend_from_slice(br#"",""#);
-        hex::push(&mut out, &work.prev_hash);
+        hex::push(out, &work.prev_hash);
         out.extend_from_slice(br#"",""#);
-        hex::push(&mut out, &work.coinbase1);
-        hex::push(&mut out, self.split.extranonce1());
-        hex::push(&mut out, &middle);
+        hex::push(out, &work.coinbase1);
+        hex::push(out, self.split.extranonce1());
+        hex::push(out, &middle);
         out.extend_from_slice(br#"",""#);
-        hex::push(&mut out, &work.coinbase2);
+        hex::push(out, &work.coinbase2);
         out.extend_from_slice(br#"",["#);
         for (index, branch) in work.branches.iter().enumerate() {
             out.extend_from_slice(if index == 0 { b"\"" } else { b",\"" });
-            hex::push(&mut out, branch);
+            hex::push(out, branch);
             out.push(b'"');
         }
         out.extend_from_slice(br#"],""#);
-        hex::push_number(&mut out, work.version);
+        hex::push_number(out, work.version);
         out.extend_from_slice(br#"",""#);
-        hex::push_number(&mut out, work.nbits);
+        hex::push_number(out, work.nbits);
         out.extend_from_slice(br#"",""#);
-        hex::push_number(&mut out, work.ntime);
+        hex::push_number(out, work.ntime);
         out.extend_from_slice(br#"","#);
-        Some(out)
+        true
     }
 }
 
 /// Lower-case hex without leading zeros.
 fn push_job_id(out: &mut Vec<u8>, id: JobId) {
-    let mut text = Vec::with_capacity(8);
-    hex::push_number(&mut text, id);
-    let zeros = text
-        .iter()
-        .take(7)
-        .take_while(|&&digit| digit == b'0')
-        .count();
-    out.extend_from_slice(&text[zeros..]);
+    let start = out.len();
+    hex::push_number(out, id);
+    let digits = &out[start..];
+    let zeros = digits.iter().take(7).take_while(|&&digit| digit == b'0');
+    let zeros = zeros.count();
+    out.drain(start..start + zeros);
 }

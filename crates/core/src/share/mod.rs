@@ -3,19 +3,25 @@
 mod board;
 mod check;
 mod extranonce;
+mod flights;
 mod job;
 mod pow;
+mod renderings;
 mod seats;
 mod seen;
 mod target;
+mod vardiff;
 mod verdict;
 
-pub use board::{Board, MAX_JOBS};
+pub use board::{Board, MAX_JOBS, Slot};
 pub use check::{Checked, Claim, check};
 pub use extranonce::{MINER_SIZE, Seat, Split, SplitError};
-pub use job::{Job, JobId, LinkId, Work, WorkError, WorkText};
-pub use pow::{header_hash, sha256d};
+pub use flights::{Flight, Flights, MAX_FLIGHTS, RequestId, Token};
+pub use job::{Job, JobId, LinkId, Terms, Work, WorkError, WorkText};
+pub use pow::{header_hash, header_hash_is_known, sha256d};
+pub use renderings::Renderings;
 pub use seats::Seats;
 pub use seen::Seen;
 pub use target::Target;
+pub use vardiff::{Range, Vardiff};
 pub use verdict::{Reject, Submit, Verdict, WorkerName, code};

@@ -21,6 +21,18 @@ pub fn header_hash(algorithm: Algorithm, header: &[u8; 80]) -> Option<[u8; 32]> 
     }
 }
 
+/// Can this build hash that algorithm's headers?
+pub const fn header_hash_is_known(algorithm: Algorithm) -> bool {
+    match algorithm {
+        Algorithm::Sha256d | Algorithm::Scrypt => true,
+        Algorithm::Etchash
+        | Algorithm::Kawpow
+        | Algorithm::Randomx
+        | Algorithm::Kheavyhash
+        | Algorithm::Equihash => false,
+    }
+}
+
 fn scrypt_1024_1_1(header: &[u8; 80]) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
     // log2(1024) = 10, r = 1, p = 1: the parameters every scrypt coin uses.

@@ -12,6 +12,8 @@ pub struct Seats {
     taken: Vec<bool>,
     used: usize,
     next: usize,
+    /// Taken seats by group.
+    groups: Vec<u16>,
 }
 
 impl Seats {
@@ -23,6 +25,7 @@ impl Seats {
             taken: alloc::vec![false; seats],
             used: 0,
             next: 0,
+            groups: alloc::vec![0; seats / 256],
         }
     }
 
@@ -38,6 +41,7 @@ impl Seats {
             .or_else(|| self.taken.iter().position(|taken| !taken))?;
         self.taken[index] = true;
         self.used += 1;
+        self.groups[index / 256] += 1;
         self.next = index + 1;
         Some(Seat {
             group: (index / 256) as u8,
@@ -51,6 +55,7 @@ impl Seats {
             && core::mem::take(taken)
         {
             self.used -= 1;
+            self.groups[index / 256] -= 1;
         }
     }
 
@@ -60,10 +65,8 @@ impl Seats {
 
     /// How many groups are in use, counted up to the highest one.
     pub fn groups(&self) -> usize {
-        self.taken
-            .iter()
-            .rposition(|&taken| taken)
-            .map_or(0, |index| index / 256 + 1)
+        let highest = self.groups.iter().rposition(|&taken| taken > 0);
+        highest.map_or(0, |group| group + 1)
     }
 }
 

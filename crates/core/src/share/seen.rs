@@ -4,19 +4,22 @@
 //! again under a new id is still the same work. Bounded: beyond the last
 //! [`CAPACITY`] shares the pool is the judge.
 
-use heapless::Deque;
-
-const CAPACITY: usize = 64;
+/// Four minutes of shares at the pace that miners are held to.
+const CAPACITY: usize = 32;
 
 #[derive(Debug, Default)]
 pub struct Seen {
-    recent: Deque<u64, CAPACITY>,
+    recent: [u64; CAPACITY],
+    known: u8,
+    next: u8,
 }
 
 impl Seen {
     pub const fn new() -> Self {
         Self {
-            recent: Deque::new(),
+            recent: [0; CAPACITY],
+            known: 0,
+            next: 0,
         }
     }
 
@@ -25,13 +28,13 @@ impl Seen {
         let mut key = [0; 8];
         key.copy_from_slice(&header_hash[..8]);
         let key = u64::from_le_bytes(key);
-        if self.recent.iter().any(|&old| old == key) {
+        if self.recent[..usize::from(self.known)].contains(&key) {
             return false;
         }
-        if self.recent.is_full() {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(key).is_ok()
+        self.recent[usize::from(self.next)] = key;
+        self.next = (self.next + 1) % CAPACITY as u8;
+        self.known = (self.known + 1).min(CAPACITY as u8);
+        true
     }
 }
 
@@ -45,10 +48,10 @@ mod tests {
         let hash = |n: u8| [n; 32];
         assert!(seen.insert(&hash(1)));
         assert!(!seen.insert(&hash(1)));
-        for n in 2..=65 {
+        for n in 2..=33 {
             assert!(seen.insert(&hash(n)));
         }
-        // 64 others came since: the pool judges it.
+        // 32 others came since: the pool judges it.
         assert!(seen.insert(&hash(1)));
     }
 }

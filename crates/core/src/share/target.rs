@@ -16,20 +16,38 @@ impl Target {
         if !(difficulty.is_finite() && difficulty > 0.0) {
             return None;
         }
-        let shift = match algorithm {
-            Algorithm::Scrypt => 224,
-            Algorithm::Sha256d
-            | Algorithm::Etchash
-            | Algorithm::Kawpow
-            | Algorithm::Randomx
-            | Algorithm::Kheavyhash
-            | Algorithm::Equihash => 208,
-        };
-        Some(Self(scaled(65535.0 / difficulty, shift)))
+        Some(Self(scaled(65535.0 / difficulty, shift(algorithm))))
+    }
+
+    /// As `mining.suggest_target` writes it: 32 bytes, most significant first.
+    pub fn of_hex(text: &str) -> Option<Self> {
+        let mut bytes: [u8; 32] = crate::hex::array(text)?;
+        bytes.reverse();
+        Some(Self(bytes))
+    }
+
+    /// The difficulty that has this target. `None` for a target of zero.
+    pub fn difficulty(&self, algorithm: Algorithm) -> Option<f64> {
+        let value = (self.0.iter().rev()).fold(0.0, |sum, byte| sum * 256.0 + f64::from(*byte));
+        let one = f64::from_bits((1023 + shift(algorithm) as u64) << 52) * 65535.0;
+        (value > 0.0).then(|| one / value)
     }
 
     pub fn is_met_by(&self, hash: &[u8; 32]) -> bool {
         hash.iter().rev().le(self.0.iter().rev())
+    }
+}
+
+/// Difficulty 1 is 65535 * 2^shift.
+const fn shift(algorithm: Algorithm) -> i32 {
+    match algorithm {
+        Algorithm::Scrypt => 224,
+        Algorithm::Sha256d
+        | Algorithm::Etchash
+        | Algorithm::Kawpow
+        | Algorithm::Randomx
+        | Algorithm::Kheavyhash
+        | Algorithm::Equihash => 208,
     }
 }
 
@@ -103,6 +121,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_target_tells_the_difficulty_it_was_made_of(difficulty in 1e-3f64..1e15) {
+            for algorithm in [Algorithm::Sha256d, Algorithm::Scrypt] {
+                let target = Target::of_difficulty(algorithm, difficulty).expect("positive");
+                let again = target.difficulty(algorithm).expect("not zero");
+                prop_assert!((again / difficulty - 1.0).abs() < 1e-9, "{again}");
+            }
+        }
+
         #[test]
         fn a_higher_difficulty_is_never_easier(a in 1e-9f64..1e15, b in 1e-9f64..1e15, hash: [u8; 32], zeros in 0usize..32) {
             let mut hash = hash;

@@ -15,17 +15,17 @@ pub mod code {
 }
 
 /// Avalon cuts names at 63 characters; nobody needs more.
-pub type WorkerName = String<63>;
+pub type WorkerName = String<63, u8>;
 
 /// A share that passed the local check and that the pool has to judge.
 #[derive(Clone, Debug)]
 pub struct Submit {
-    /// Chosen by the miner's session; comes back with the verdict.
-    pub token: u32,
+    /// Chosen by whoever sends it; comes back with the verdict.
+    pub token: super::Token,
     pub worker: WorkerName,
     pub job: Arc<Job>,
     /// As the pool sees it, see [`super::Split::extranonce2`].
-    pub extranonce2: heapless::Vec<u8, 16>,
+    pub extranonce2: heapless::Vec<u8, 16, u8>,
     pub ntime: u32,
     pub nonce: u32,
     /// Only where the pool agreed to version rolling.
@@ -48,7 +48,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reject {
     pub code: u16,
-    pub text: String<64>,
+    pub text: String<64, u8>,
 }
 
 impl Reject {

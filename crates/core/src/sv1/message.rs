@@ -57,10 +57,22 @@ impl<'a> Message<'a> {
         serde_json::from_str(self.params?.get()).ok()
     }
 
+    /// The first parameter as a positive number, which some write as a text.
+    pub fn first_number(&self) -> Option<f64> {
+        let parts: Vec<&RawValue> = self.params()?;
+        positive(parts.first()?)
+    }
+
     /// The id as a request number of ours.
     pub fn our_id(&self) -> Option<u32> {
         serde_json::from_str(self.id?.get()).ok()
     }
+}
+
+/// A positive finite number, also one that is written as a text.
+pub fn positive(raw: &RawValue) -> Option<f64> {
+    let number: f64 = raw.get().trim_matches('"').parse().ok()?;
+    (number.is_finite() && number > 0.0).then_some(number)
 }
 
 /// Up to `N` strings at the head of an array; anything else ends the list.
@@ -123,8 +135,31 @@ pub fn push_error(out: &mut Vec<u8>, id: &str, code: u16, text: &str) {
     out.extend_from_slice(b"\",null]}\n");
 }
 
+/// A request of ours, up to its parameters; [`end_request`] closes it.
+pub fn begin_request(out: &mut Vec<u8>, id: u32, method: &str) {
+    out.extend_from_slice(b"{\"id\":");
+    push_display(out, id);
+    out.extend_from_slice(b",\"method\":\"");
+    out.extend_from_slice(method.as_bytes());
+    out.extend_from_slice(b"\",\"params\":[");
+}
+
+pub fn end_request(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"]}\n");
+}
+
 /// A JSON string with everything escaped that has to be.
 pub fn push_string(out: &mut Vec<u8>, text: &str) {
+    // Names and job ids hardly ever have something to escape.
+    if text
+        .bytes()
+        .all(|byte| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\')
+    {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+        return;
+    }
     match serde_json::to_vec(text) {
         Ok(quoted) => out.extend_from_slice(&quoted),
         // Serialising a str into memory has no way to fail.

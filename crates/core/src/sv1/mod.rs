@@ -9,5 +9,5 @@ pub mod miner;
 pub mod pool;
 pub mod reply;
 
-pub use miner::{Judge, Judged, MinerSession, Outcome, Step};
-pub use pool::{Failure, Login, PoolEvent, PoolSession};
+pub use miner::{Credentials, Judge, Judged, MinerSession, Outcome, Share, Step, conclude};
+pub use pool::{Failure, Login, Opening, PoolEvent, PoolSession};

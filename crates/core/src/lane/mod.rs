@@ -12,16 +12,23 @@
 //!
 //! A switch puts the new pool's job up as a clean job; shares of the old jobs
 //! go on to the old pool for [`GRACE`]. Without any usable pool the lane holds:
-//! nothing is published, so miners are told nothing false.
+//! nothing is published, so miners are told nothing false. Jobs stay honoured
+//! meanwhile: if the pool takes its session up again their shares are good.
+//!
+//! Where the farm asks for it, the last job is kept up for a while in which no
+//! pool can be reached, so that no miner goes elsewhere ([`Policy::keep_warm`]).
+
+mod entry;
 
 use crate::route::router::describe;
 use crate::route::{Candidate, Choice, Decision, Health, Policy, Router, Standing};
-use crate::share::{Board, Job, JobId, LinkId, Split, Target, Work};
+use crate::share::{Board, Job, JobId, LinkId, Terms};
 use crate::sv1::Failure;
 use crate::{Algorithm, Duration, Instant};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use entry::Entry;
 
 /// Shares of a pool's jobs are still sent to it for so long after a switch.
 pub const GRACE: Duration = Duration::from_secs(10);
@@ -32,27 +39,17 @@ pub const MAX_LINKS: usize = 3;
 
 #[derive(Clone, Debug)]
 pub enum Command {
-    Open { link: LinkId, candidate: Candidate },
-    Close { link: LinkId },
+    /// Connect. The link may be one that failed before: then it is the same
+    /// pool, and its session may be asked for again.
+    Open {
+        link: LinkId,
+        candidate: Candidate,
+    },
+    Close {
+        link: LinkId,
+    },
     Publish(Arc<Board>),
     Decided(Decision),
-}
-
-/// What a pool's newest work is, and on what terms.
-#[derive(Clone, Debug)]
-pub struct Terms {
-    pub work: Arc<Work>,
-    pub split: Split,
-    pub difficulty: f64,
-    pub version_mask: u32,
-}
-
-#[derive(Debug)]
-struct Entry {
-    candidate: Candidate,
-    health: Health,
-    terms: Option<Terms>,
-    last_failure: Option<String>,
 }
 
 /// A link whose jobs are honoured for a while longer.
@@ -69,7 +66,7 @@ fn standings(entries: &[Entry]) -> Vec<Standing<'_>> {
         .iter()
         .map(|entry| Standing {
             candidate: &entry.candidate,
-            ready_since: entry.health.ready_since(),
+            ready_since: entry.main.health.ready_since(),
         })
         .collect()
 }
@@ -80,6 +77,8 @@ pub struct CandidateView {
     pub choice: Choice,
     pub score: Option<f64>,
     pub ready: bool,
+    /// Connections that have work: more than one where a pool's extranonce2 is short.
+    pub connections: usize,
     pub address: String,
     pub last_failure: Option<String>,
 }
@@ -98,6 +97,9 @@ pub struct Lane {
     /// When the next candidate that failed may be tried again.
     retry: Option<Instant>,
     retiring: Vec<Retiring>,
+    keep_warm: Duration,
+    /// Until when the last job is kept up although no pool pays for it.
+    warm_until: Option<Instant>,
     commands: Vec<Command>,
 }
 
@@ -107,6 +109,8 @@ impl Lane {
         Self {
             algorithm,
             entries: Vec::new(),
+            keep_warm: policy.keep_warm,
+            warm_until: None,
             router: Router::new(policy, now),
             sequence: 0,
             board: Board::new(),
@@ -139,6 +143,7 @@ impl Lane {
         (self.retry.into_iter())
             .chain(self.retiring.iter().map(|retiring| retiring.until))
             .chain(self.router.deadline())
+            .chain(self.warm_until)
             .chain(renotify)
             .min()
     }
@@ -151,60 +156,65 @@ impl Lane {
             let known = old
                 .iter()
                 .position(|entry| entry.candidate.same_connection(&candidate));
-            let mut entry = known.map(|index| old.swap_remove(index)).unwrap_or(Entry {
-                candidate: candidate.clone(),
-                health: Health::Resting,
-                terms: None,
-                last_failure: None,
-            });
+            let mut entry = match known {
+                Some(index) => old.swap_remove(index),
+                None => Entry::new(candidate.clone()),
+            };
             entry.candidate = candidate;
             self.entries.push(entry);
         }
-        for link in old.iter().filter_map(|entry| entry.health.link()) {
+        for link in old.iter().flat_map(Entry::links) {
             self.retire(link, true, now);
         }
         self.settle(now);
     }
 
-    /// How many groups of miners there are; jobs are rendered for each.
+    /// How many groups of miners there are: a narrow pool is connected to once for each.
     pub fn set_groups(&mut self, groups: usize, now: Instant) {
         if groups > self.groups {
-            self.groups = groups;
-            // The new group has no rendering of the current job yet.
-            self.reissue(now);
+            self.groups = groups.min(256);
+            self.settle(now);
         }
     }
 
     pub fn work(&mut self, link: LinkId, terms: Terms, now: Instant) {
         let Some(index) = self.find(link) else { return };
-        let entry = &mut self.entries[index];
+        // Under another extranonce1 a share of an older job is worth nothing.
+        let split = &terms.split;
+        self.board
+            .retain(|job| job.link != link || job.split == *split);
         let clean = terms.work.clean;
-        entry.terms = Some(terms);
-        entry.health = entry.health.has_job(now);
-        if self.route_link() == Some(link) {
-            self.put_up(index, clean, now);
-        } else {
-            self.settle(now);
+        let entry = &mut self.entries[index];
+        if let Some(side) = entry.side(link) {
+            side.health = side.health.has_job(now);
+            side.terms = Some(terms);
         }
+        if self.is_route(index) {
+            self.put_up(index, link, clean, now);
+        }
+        self.settle(now);
     }
 
     pub fn failed(&mut self, link: LinkId, failure: &Failure, now: Instant) {
         if let Some(index) = self.find(link) {
             let entry = &mut self.entries[index];
-            entry.health = match failure {
-                Failure::Refusing(_) => entry.health.refusing(now),
-                Failure::Connect(_)
-                | Failure::Closed
-                | Failure::Lost(_)
-                | Failure::LoginRefused(_)
-                | Failure::LoginTimeout
-                | Failure::Silent
-                | Failure::Deaf
-                | Failure::Garbage(_)
-                | Failure::Unusable(_)
-                | Failure::AskedToReconnect => entry.health.failed(now),
-            };
-            entry.terms = None;
+            if let Some(side) = entry.side(link) {
+                side.terms = None;
+                side.health = match failure {
+                    Failure::Refusing(_) => side.health.refusing(now),
+                    Failure::Connect(_)
+                    | Failure::Closed
+                    | Failure::Lost(_)
+                    | Failure::LoginRefused(_)
+                    | Failure::LoginTimeout
+                    | Failure::Silent
+                    | Failure::Deaf
+                    | Failure::Mute
+                    | Failure::Garbage(_)
+                    | Failure::Unusable(_)
+                    | Failure::AskedToReconnect => side.health.failed(now),
+                };
+            }
             entry.last_failure = Some(failure.to_string());
         }
         // Its shares are answered as lost instead of "job not found" for a while.
@@ -214,8 +224,13 @@ impl Lane {
 
     pub fn tick(&mut self, now: Instant) {
         self.settle(now);
+        if self.warm_until.is_some_and(|until| now >= until) {
+            self.warm_until = None;
+            self.board.withdraw();
+            self.publish();
+        }
         if now >= self.published + RENOTIFY {
-            if self.board.current().is_some() {
+            if self.board.currents().next().is_some() {
                 self.reissue(now);
             } else {
                 self.board.still_waiting();
@@ -232,6 +247,10 @@ impl Lane {
             choice,
             score,
             ready,
+            connections: entry
+                .by_group()
+                .filter(|(_, side)| side.offer().is_some())
+                .count(),
             address: entry.candidate.url.to_string(),
             last_failure: entry.last_failure.clone(),
         })
@@ -242,55 +261,73 @@ impl Lane {
         Some((self.router.choice()?, self.router.since()?))
     }
 
-    pub fn route_link(&self) -> Option<LinkId> {
+    /// The links that miners work for now.
+    pub fn route_links(&self) -> impl Iterator<Item = LinkId> {
+        let route = self.route_entry().map(|index| &self.entries[index]);
+        route.into_iter().flat_map(Entry::links)
+    }
+
+    /// The last job is kept up although no pool can be reached: nobody pays for it.
+    pub const fn keeps_warm(&self) -> bool {
+        self.warm_until.is_some()
+    }
+
+    fn route_entry(&self) -> Option<usize> {
         let choice = self.router.choice()?;
-        let entry = self
-            .entries
-            .iter()
-            .find(|entry| choice.is(&entry.candidate))?;
-        entry.health.link()
+        let mut entries = self.entries.iter();
+        entries.position(|entry| choice.is(&entry.candidate))
+    }
+
+    fn is_route(&self, index: usize) -> bool {
+        self.route_entry() == Some(index)
     }
 
     fn find(&self, link: LinkId) -> Option<usize> {
-        self.entries
-            .iter()
-            .position(|entry| entry.health.link() == Some(link))
+        self.entries.iter().position(|entry| entry.has(link))
     }
 
     fn settle(&mut self, now: Instant) {
         self.decide(now);
         if self.router.choice().is_none() {
             for entry in &mut self.entries {
-                entry.health = entry.health.hurry(now);
+                entry.hurry(now);
             }
         }
         self.open_links(now);
+        self.open_sides(now);
         self.finish_retiring(now);
     }
 
     fn decide(&mut self, now: Instant) {
-        let left = self.route_link();
+        let left: Vec<LinkId> = self.route_links().collect();
         let standings = standings(&self.entries);
         let Some(decision) = self.router.decide(&standings, self.sequence, now) else {
             return;
         };
-        if let Some(left) = left {
-            self.retire(left, false, now);
+        for link in left {
+            self.retire(link, false, now);
         }
-        let chosen = decision.to.as_ref().and_then(|choice| {
-            self.entries
-                .iter()
-                .position(|entry| choice.is(&entry.candidate))
-        });
         self.commands.push(Command::Decided(decision));
-        if chosen.is_none() {
-            self.board.withdraw();
-            self.publish();
+        self.warm_until = None;
+        match self.route_entry() {
+            Some(index) => self.put_up_all(index, now),
+            None if self.keep_warm > Duration::from_ticks(0) => {
+                self.warm_until = Some(now + self.keep_warm);
+            }
+            None => {
+                self.board.withdraw();
+                self.publish();
+            }
         }
-        if let Some(index) = chosen {
-            let link = self.entries[index].health.link();
-            self.retiring.retain(|retiring| Some(retiring.link) != link);
-            self.put_up(index, true, now);
+    }
+
+    /// Another pool: each of its connections that has work.
+    fn put_up_all(&mut self, index: usize, now: Instant) {
+        let links: Vec<LinkId> = self.entries[index].links().collect();
+        self.retiring
+            .retain(|retiring| !links.contains(&retiring.link));
+        for link in links {
+            self.put_up(index, link, true, now);
         }
     }
 
@@ -298,24 +335,20 @@ impl Lane {
     /// candidates that failed come on top, up to as many, longest waiting first:
     /// they must not push out a link that is usable or about to be.
     fn open_links(&mut self, now: Instant) {
-        let mut room = MAX_LINKS - usize::from(self.router.choice().is_some());
+        let route = self.route_entry();
+        let mut room = MAX_LINKS - usize::from(route.is_some());
         let mut retries = MAX_LINKS;
         let (mut opening, mut due, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
         self.retry = None;
         for (index, entry) in self.entries.iter_mut().enumerate() {
-            let mut route = self.router.choice().into_iter();
-            if route.any(|choice| choice.is(&entry.candidate)) {
+            if route == Some(index) {
                 continue;
             }
             if room == 0 {
-                if let Some(link) = entry.health.link() {
-                    entry.health = Health::Resting;
-                    entry.terms = None;
-                    dropped.push(link);
-                }
+                dropped.extend(entry.let_go());
                 continue;
             }
-            match entry.health {
+            match entry.main.health {
                 Health::Resting => {
                     opening.push(index);
                     room -= 1;
@@ -332,21 +365,48 @@ impl Lane {
         due.sort_unstable();
         opening.extend(due.into_iter().take(retries).map(|(_, index)| index));
         for index in opening {
-            self.open(index);
+            self.open(index, None);
         }
         for link in dropped {
             self.retire(link, true, now);
         }
     }
 
-    fn open(&mut self, index: usize) {
-        let (link, entry) = (self.next_link, &mut self.entries[index]);
-        self.next_link = link.wrapping_add(1);
-        entry.health = entry.health.opened(link);
-        self.commands.push(Command::Open {
-            link,
-            candidate: entry.candidate.clone(),
+    /// Further connections where one is too narrow for all groups. The best
+    /// stand-by has them too: a failover must find them there.
+    fn open_sides(&mut self, now: Instant) {
+        for index in 0..self.entries.len() {
+            for link in self.entries[index].fit(self.groups) {
+                self.retire(link, true, now);
+            }
+            for side in 0..self.entries[index].sides.len() {
+                match self.entries[index].sides[side].health {
+                    Health::Resting => self.open(index, Some(side)),
+                    Health::Down { until, .. } if now >= until => self.open(index, Some(side)),
+                    Health::Down { until, .. } => {
+                        self.retry = Some(self.retry.map_or(until, |retry| retry.min(until)));
+                    }
+                    Health::Connecting { .. } | Health::Ready { .. } => {}
+                }
+            }
+        }
+    }
+
+    /// `side`: that further connection, or else the first.
+    fn open(&mut self, index: usize, side: Option<usize>) {
+        let entry = &mut self.entries[index];
+        let candidate = entry.candidate.clone();
+        let side = match side {
+            Some(side) => &mut entry.sides[side],
+            None => &mut entry.main,
+        };
+        let link = side.health.link().unwrap_or_else(|| {
+            let fresh = self.next_link;
+            self.next_link = fresh.wrapping_add(1);
+            fresh
         });
+        side.health = side.health.opened(link);
+        self.commands.push(Command::Open { link, candidate });
     }
 
     fn retire(&mut self, link: LinkId, close: bool, now: Instant) {
@@ -381,39 +441,34 @@ impl Lane {
     /// Drop jobs that no pool would pay for. While holding they are kept: their
     /// shares are told apart as lost.
     fn prune(&mut self, superseded_on: Option<(LinkId, JobId)>) {
-        let route = self.route_link();
+        let route: Vec<LinkId> = self.route_links().collect();
+        let is_holding = self.router.choice().is_none();
         let retiring = &self.retiring;
         self.board.retain(|job| {
             let superseded =
                 superseded_on.is_some_and(|(link, newest)| job.link == link && job.id != newest);
-            let honoured = route == Some(job.link)
-                || retiring.iter().any(|old| old.link == job.link)
-                || route.is_none();
+            let honoured = is_holding
+                || route.contains(&job.link)
+                || retiring.iter().any(|old| old.link == job.link);
             honoured && !superseded
         });
     }
 
-    fn put_up(&mut self, index: usize, clean: bool, now: Instant) {
-        let entry = &self.entries[index];
-        let (Some(link), Some(terms)) = (entry.health.link(), entry.terms.clone()) else {
+    /// Hand out the newest work of one of the route's connections.
+    fn put_up(&mut self, index: usize, link: LinkId, clean: bool, now: Instant) {
+        let entry = &mut self.entries[index];
+        let group = entry.group_of(link);
+        let Some((link, terms)) = entry.side(link).and_then(|side| side.offer()) else {
             return;
         };
-        let Some(target) = Target::of_difficulty(self.algorithm, terms.difficulty) else {
+        let supersedes = terms.work.clean;
+        let Some(mut job) = Job::new(self.next_job, link, self.algorithm, terms) else {
             return;
         };
-        let job = Job {
-            id: self.next_job,
-            link,
-            algorithm: self.algorithm,
-            work: terms.work,
-            split: terms.split,
-            difficulty: terms.difficulty,
-            target,
-            version_mask: terms.version_mask,
-        };
-        let superseded = job.work.clean.then_some((link, job.id));
+        job.group = group;
+        let superseded = supersedes.then_some((link, job.id));
         self.next_job = self.next_job.wrapping_add(1);
-        self.board.put_up(job, self.groups, clean);
+        self.board.put_up(job, clean);
         self.prune(superseded);
         self.published = now;
         self.publish();
@@ -423,22 +478,14 @@ impl Lane {
     /// Its time moves on as the clock did: many miners start a job that they do
     /// not know from the beginning, and would hash the same headers again.
     fn reissue(&mut self, now: Instant) {
-        let Some(link) = self.route_link() else {
-            return;
-        };
-        let Some(job) = self.board.current().filter(|job| job.link == link) else {
-            return;
-        };
         let passed = now.saturating_duration_since(self.published).as_secs();
-        let mut work = Work::clone(&job.work);
-        work.ntime = work.ntime.wrapping_add(passed.clamp(1, 600) as u32);
-        let again = Job {
-            id: self.next_job,
-            work: Arc::new(work),
-            ..Job::clone(job)
-        };
-        self.next_job = self.next_job.wrapping_add(1);
-        self.board.put_up(again, self.groups, false);
+        let passed = passed.clamp(1, 600) as u32;
+        let current: Vec<_> = self.board.currents().cloned().collect();
+        for job in current {
+            let again = job.again(self.next_job, passed);
+            self.next_job = self.next_job.wrapping_add(1);
+            self.board.put_up(again, false);
+        }
         self.published = now;
         self.publish();
     }
