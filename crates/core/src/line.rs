@@ -76,6 +76,55 @@ pub fn feed<const N: usize>(
     Ok(())
 }
 
+/// The same for a peer of whom there are thousands: nothing is held while no line
+/// is unfinished, and bytes that hold whole lines are read where they are.
+#[derive(Debug, Default)]
+pub struct Unfinished {
+    held: alloc::vec::Vec<u8>,
+}
+
+impl Unfinished {
+    pub const fn new() -> Self {
+        Self {
+            held: alloc::vec::Vec::new(),
+        }
+    }
+
+    /// Hand each finished line of at most `limit` bytes to `each`, without its line
+    /// end. Empty lines are skipped. When `each` answers `false` the rest is dropped.
+    pub fn feed(
+        &mut self,
+        mut bytes: &[u8],
+        limit: usize,
+        mut each: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), TooLong> {
+        while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
+            let (line, rest) = (&bytes[..end], &bytes[end + 1..]);
+            bytes = rest;
+            if self.held.len() + line.len() > limit {
+                return Err(TooLong(limit));
+            }
+            let go_on = if self.held.is_empty() {
+                let line = line.trim_ascii();
+                line.is_empty() || each(line)
+            } else {
+                let mut whole = core::mem::take(&mut self.held);
+                whole.extend_from_slice(line);
+                let line = whole.trim_ascii();
+                line.is_empty() || each(line)
+            };
+            if !go_on {
+                return Ok(());
+            }
+        }
+        if self.held.len() + bytes.len() > limit {
+            return Err(TooLong(limit));
+        }
+        self.held.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +141,7 @@ mod tests {
                 stream.extend_from_slice(b"\r\n");
             }
             let mut buffer = LineBuffer::<32>::new();
+            let (mut unfinished, mut also) = (Unfinished::new(), Heap::new());
             let mut got = Heap::new();
             let mut rest = &stream[..];
             for cut in cuts.iter().cycle() {
@@ -99,13 +149,18 @@ mod tests {
                     break;
                 }
                 let (head, tail) = rest.split_at((*cut).min(rest.len()));
+                unfinished.feed(head, 32, |line| {
+                    also.push(alloc::string::String::from_utf8_lossy(line).into_owned());
+                    true
+                }).expect("lines fit");
                 feed(&mut buffer, head, |line| {
                     got.push(alloc::string::String::from_utf8_lossy(line).into_owned());
                     true
                 }).expect("lines fit");
                 rest = tail;
             }
-            prop_assert_eq!(got, lines);
+            prop_assert_eq!(&got, &lines);
+            prop_assert_eq!(also, lines);
         }
     }
 
@@ -113,6 +168,9 @@ mod tests {
     fn a_line_without_end_costs_one_buffer() {
         let mut buffer = LineBuffer::<8>::new();
         assert_eq!(feed(&mut buffer, &[b'x'; 100], |_| true), Err(TooLong(8)));
+        let mut unfinished = Unfinished::new();
+        assert_eq!(unfinished.feed(&[b'x'; 8], 8, |_| true), Ok(()));
+        assert_eq!(unfinished.feed(b"x", 8, |_| true), Err(TooLong(8)));
     }
 
     #[test]
