@@ -8,7 +8,8 @@
 //! | [`refuge`] | opens the store, elsewhere if need be | files |
 //! | [`sync`] | fetches snapshots from central | one ureq thread, the gate, the store |
 //! | [`report`] | tells central how the farm fares | one ureq thread, the view, the store |
-//! | [`lane`] | serves the miners of one algorithm | sockets to miners and pools |
+//! | [`lane`] | routes the miners of one algorithm | sockets to pools |
+//! | [`listener`] | serves the miners of one algorithm | sockets to miners |
 //! | [`ledger`], [`registry`], [`events`] | the books | memory, the store's queue |
 //! | [`view`], [`status`] | what people see | the books, never the store |
 //! | [`supervisor`] | starts, watches, stops | everything above |
@@ -20,6 +21,7 @@ pub mod events;
 pub mod journal;
 pub mod lane;
 pub mod ledger;
+pub mod listener;
 pub mod notify;
 pub mod pulse;
 pub mod rate;
@@ -27,6 +29,7 @@ pub mod refuge;
 pub mod registry;
 pub mod report;
 pub mod rules;
+mod socket;
 pub mod status;
 pub mod store;
 pub mod supervisor;

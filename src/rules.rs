@@ -50,5 +50,6 @@ pub fn policy(config: &Config) -> Policy {
         minimum_dwell: seconds(routing.minimum_dwell),
         confirmations: routing.confirmations,
         return_after: seconds(routing.return_after),
+        keep_warm: seconds(routing.keep_warm),
     }
 }

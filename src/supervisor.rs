@@ -19,7 +19,7 @@ use crate::report::Reporter;
 use crate::store::{Opened, Store};
 use crate::sync::{Ranking, Sync, SyncView};
 use crate::view::{LaneSource, Views};
-use crate::{refuge, rules, status};
+use crate::{listener, refuge, rules, status};
 use anyhow::Context;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,7 +47,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let access: Arc<[_]> = config.access.clone().into();
     let mut ports = Vec::new();
     for listener in &config.listeners {
-        ports.push(lane::bind(listener).await?);
+        ports.push(listener::bind(listener)?);
     }
     let page = TcpListener::bind(config.status.bind)
         .await
@@ -76,7 +76,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             &address,
             format!("{} miners", bound.config.algorithm),
         );
-        let started = lane::start(index, bound, ranking.clone(), around.clone());
+        let started = lane::start(index, bound, ranking.clone(), around.clone())?;
         started
             .pulses
             .into_iter()

@@ -141,6 +141,8 @@ pub struct Routing {
     pub confirmations: u8,
     /// How long a pool must be healthy again before miners go back to it.
     pub return_after: Duration,
+    /// How long miners are kept busy, unpaid, while no pool can be reached.
+    pub keep_warm: Duration,
 }
 
 impl Default for Routing {
@@ -151,6 +153,7 @@ impl Default for Routing {
             minimum_dwell: Duration::from_secs(900),
             confirmations: 2,
             return_after: Duration::from_secs(300),
+            keep_warm: Duration::ZERO,
         }
     }
 }

@@ -250,6 +250,7 @@ fn routing(section: Option<Reader<'_>>) -> Option<Routing> {
     let dwell = section.take("minimum_dwell_seconds", |v| values::seconds(v, 0..=86_400));
     let confirmations = section.take("confirmations", |v| values::integer(v, 1..=10));
     let return_after = section.take("return_after_seconds", |v| values::seconds(v, 0..=86_400));
+    let keep_warm = section.take("keep_warm_seconds", |v| values::seconds(v, 0..=86_400));
     section.finish();
     Some(Routing {
         same_coin_percent: same_coin.or(default.same_coin_percent)?,
@@ -257,6 +258,7 @@ fn routing(section: Option<Reader<'_>>) -> Option<Routing> {
         minimum_dwell: dwell.or(default.minimum_dwell)?,
         confirmations: u8::try_from(confirmations.or(default.confirmations.into())?).ok()?,
         return_after: return_after.or(default.return_after)?,
+        keep_warm: keep_warm.or(default.keep_warm)?,
     })
 }
 

@@ -1,87 +1,222 @@
-//! One connection to a pool: the socket around a core session.
+//! One pool's connection: the socket around a core session, and what waits while
+//! there is none.
+//!
+//! ```text
+//!              connected, logged in              failed
+//!   Connecting ---------------------> Serving ---------> Parked
+//!        |                                                 |
+//!        |  failed                                         |  the lane says retry
+//!        `----------------------------> Parked             '--> Connecting
+//! ```
+//!
+//! A link is one pool and one group of miners for as long as the lane wants them
+//! together. A connection that breaks does not end it: the next one asks the pool
+//! for the session of the last, and shares that were made meanwhile wait for it.
+//! If the pool gives the same extranonce1 they are sent, otherwise, or after
+//! [`PARKED_FOR`], they are answered as lost.
 
 use super::connect::connect;
-use super::{Delivery, socket};
 use crate::clock::Clock;
-use smart_mining_core::lane::Terms;
+use crate::listener::{Delivery, Inbox};
+use crate::socket;
+use smart_mining_core::Instant;
 use smart_mining_core::line::{self, LineBuffer, POOL_LINE};
 use smart_mining_core::route::Candidate;
-use smart_mining_core::share::{LinkId, Verdict};
-use smart_mining_core::sv1::{Failure, PoolEvent, PoolSession};
+use smart_mining_core::share::{LinkId, Split, Submit, Terms, Token, Verdict};
+use smart_mining_core::sv1::{Failure, Opening, PoolEvent, PoolSession};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
 /// What a link that is let go still gives the pool to answer.
 const LAST_VERDICTS: smart_mining_core::Duration = smart_mining_core::Duration::from_secs(10);
+/// How long a share waits for a connection. Miners wait up to 30 s for a verdict.
+pub const PARKED_FOR: smart_mining_core::Duration = smart_mining_core::Duration::from_secs(20);
+/// Shares that wait for a connection at a time.
+pub const MOST_PARKED: usize = 1024;
 const USER_TIMEOUT_MS: u32 = 10_000;
+const BUFFER: usize = 16 * 1024;
 
-type Reply = mpsc::Sender<(u32, Verdict)>;
+const GONE: &str = "the connection to its pool is lost";
 
 /// What a link tells its lane.
 #[derive(Debug)]
 pub enum LinkReport {
     Work(LinkId, Terms),
     Notice(LinkId, String),
+    /// A session that had ended is there again, or another one in its place.
+    Resumed {
+        link: LinkId,
+        same: bool,
+        /// Shares that had waited for it.
+        shares: usize,
+    },
     Failed(LinkId, Failure),
 }
+
+/// A difficulty to suggest to the pool, from what the farm does now.
+pub type Suggestion = Arc<dyn Fn() -> Option<f64> + Send + Sync>;
 
 pub struct Link {
     pub id: LinkId,
     pub candidate: Candidate,
     pub deliveries: mpsc::Receiver<Delivery>,
     pub reports: mpsc::Sender<LinkReport>,
-    /// Closed by the lane when the link is not wanted any more.
-    pub stop: oneshot::Receiver<()>,
+    /// Each one means: try again now. Closed by the lane when the link is not
+    /// wanted any more.
+    pub retries: mpsc::Receiver<()>,
+    pub inbox: Arc<Inbox>,
+    pub suggestion: Suggestion,
     pub clock: Clock,
 }
 
+/// What outlasts a connection.
+struct Kept {
+    parked: VecDeque<(Instant, Submit)>,
+    /// The pool's name of the last session, and what it gave with it.
+    session: Option<String>,
+    split: Option<Split>,
+    active: bool,
+    verdicts: Vec<(Token, Verdict)>,
+    inbox: Arc<Inbox>,
+}
+
+impl Kept {
+    fn park(&mut self, submit: Submit, now: Instant) {
+        // Without a session there is nothing that could be gone on with.
+        if self.split.as_ref() != Some(&submit.job.split) {
+            self.unsent(submit.token, "its pool has begun another session since");
+        } else if self.parked.len() >= MOST_PARKED {
+            self.unsent(submit.token, "its pool is away and too many shares wait");
+        } else {
+            self.parked.push_back((now, submit));
+        }
+    }
+
+    fn parked_deadline(&self) -> Option<Instant> {
+        self.parked.front().map(|(since, _)| *since + PARKED_FOR)
+    }
+
+    fn give_up_parked(&mut self, now: Instant) {
+        while self.parked_deadline().is_some_and(|until| now >= until)
+            && let Some((_, submit)) = self.parked.pop_front()
+        {
+            self.unsent(submit.token, "its pool did not come back in time");
+        }
+    }
+
+    fn unsent(&mut self, token: Token, why: &'static str) {
+        self.verdicts.push((token, Verdict::Unsent(why)));
+    }
+
+    /// Hand the verdicts to the miners.
+    fn pass_on(&mut self) {
+        self.inbox.judge(&mut self.verdicts);
+    }
+}
+
 impl Link {
-    /// Runs until the connection fails or the lane lets go of it. Either way
-    /// every share that was handed over is answered before the end.
+    /// Runs until the lane lets go of it. Every share that was handed over is
+    /// answered before the end.
     pub async fn run(mut self) {
-        let failure = self.connect_and_serve().await;
+        let mut kept = Kept {
+            parked: VecDeque::new(),
+            session: None,
+            split: None,
+            active: false,
+            verdicts: Vec::new(),
+            inbox: self.inbox.clone(),
+        };
+        while let Some(failure) = self.connect_and_serve(&mut kept).await {
+            kept.pass_on();
+            // The lane outlives its links; if it does not, nobody is left to tell.
+            let report = LinkReport::Failed(self.id, failure);
+            if self.reports.send(report).await.is_err() || !self.wait(&mut kept).await {
+                break;
+            }
+        }
         // What came in meanwhile was never sent; from here on nothing comes in.
         self.deliveries.close();
         while let Ok(delivery) = self.deliveries.try_recv() {
-            if let Delivery::Share { submit, reply } = delivery {
-                let verdict = Verdict::Unsent("the connection to its pool is lost");
-                answer(&reply, submit.token, verdict);
+            if let Delivery::Share(submit) = delivery {
+                kept.unsent(submit.token, GONE);
             }
         }
-        if let Some(failure) = failure {
-            // The lane outlives its links; if it does not, nobody is left to tell.
-            let report = LinkReport::Failed(self.id, failure);
-            let _ = self.reports.send(report).await;
+        while let Some((_, submit)) = kept.parked.pop_front() {
+            kept.unsent(submit.token, GONE);
+        }
+        kept.pass_on();
+    }
+
+    /// Parked. `false`: the lane let go.
+    async fn wait(&mut self, kept: &mut Kept) -> bool {
+        loop {
+            let deadline = kept.parked_deadline();
+            tokio::select! {
+                retry = self.retries.recv() => return retry.is_some(),
+                Some(delivery) = self.deliveries.recv() => self.keep(delivery, kept),
+                () = self.clock.sleep_until(deadline) => {}
+            }
+            kept.give_up_parked(self.clock.now());
+            kept.pass_on();
+        }
+    }
+
+    /// A delivery for which there is no session now.
+    fn keep(&self, delivery: Delivery, kept: &mut Kept) {
+        match delivery {
+            Delivery::Share(submit) => kept.park(submit, self.clock.now()),
+            Delivery::Active(active) => kept.active = active,
+            // The session will not know the worker: its first share introduces it.
+            Delivery::Introduce(_) => {}
         }
     }
 
     /// `None`: the lane let go.
-    async fn connect_and_serve(&mut self) -> Option<Failure> {
-        let url = &self.candidate.url;
-        let stream = tokio::select! {
-            connected = connect(&url.host, url.port) => match connected {
-                Ok(stream) => stream,
-                Err(why) => return Some(Failure::Connect(why)),
-            },
-            _ = &mut self.stop => return None,
+    async fn connect_and_serve(&mut self, kept: &mut Kept) -> Option<Failure> {
+        let stream = {
+            let url = self.candidate.url.clone();
+            let connecting = connect(&url.host, url.port);
+            tokio::pin!(connecting);
+            loop {
+                let deadline = kept.parked_deadline();
+                tokio::select! {
+                    connected = &mut connecting => match connected {
+                        Ok(stream) => break stream,
+                        Err(why) => return Some(Failure::Connect(why)),
+                    },
+                    retry = self.retries.recv() => if retry.is_none() { return None },
+                    Some(delivery) = self.deliveries.recv() => self.keep(delivery, kept),
+                    () = self.clock.sleep_until(deadline) => {}
+                }
+                kept.give_up_parked(self.clock.now());
+                kept.pass_on();
+            }
         };
         socket::prepare(&stream, USER_TIMEOUT_MS);
+        let opening = Opening {
+            resume: kept.session.clone(),
+            suggest: (self.suggestion)(),
+        };
+        let mut session = PoolSession::new(self.candidate.login.clone(), opening, self.clock.now());
+        session.set_active(kept.active);
         let mut serving = Serving {
             id: self.id,
-            session: PoolSession::new(self.candidate.login.clone(), self.clock.now()),
+            session,
             stream,
             lines: Box::new(LineBuffer::new()),
             reports: &self.reports,
             clock: self.clock,
+            kept,
         };
-        let failure = serving.serve(&mut self.deliveries, &mut self.stop).await;
-        // Whatever was in flight gets its honest answer before the task ends.
-        serving
-            .session
-            .fail(failure.clone().unwrap_or(Failure::Closed));
+        let failure = serving.serve(&mut self.deliveries, &mut self.retries).await;
+        // Whatever was in flight gets its honest answer before the task goes on.
+        let end = failure.clone().unwrap_or(Failure::Closed);
+        serving.session.fail(end);
         serving.pass_events().await;
         failure
     }
@@ -89,11 +224,12 @@ impl Link {
 
 struct Serving<'a> {
     id: LinkId,
-    session: PoolSession<Reply>,
+    session: PoolSession,
     stream: TcpStream,
     lines: Box<LineBuffer<POOL_LINE>>,
     reports: &'a mpsc::Sender<LinkReport>,
     clock: Clock,
+    kept: &'a mut Kept,
 }
 
 impl Serving<'_> {
@@ -101,9 +237,9 @@ impl Serving<'_> {
     async fn serve(
         &mut self,
         deliveries: &mut mpsc::Receiver<Delivery>,
-        stop: &mut oneshot::Receiver<()>,
+        retries: &mut mpsc::Receiver<()>,
     ) -> Option<Failure> {
-        let mut buffer = vec![0; 16 * 1024];
+        let mut buffer = vec![0; BUFFER];
         let mut leave_by = None;
         loop {
             if let Err(failure) = self.flush().await {
@@ -116,8 +252,9 @@ impl Serving<'_> {
             if leave_by.is_some_and(|by| now >= by || self.is_idle(deliveries)) {
                 return None;
             }
-            let deadline = self.session.deadline();
-            let deadline = leave_by.map_or(deadline, |by| deadline.min(by));
+            let deadline = (self.kept.parked_deadline().into_iter())
+                .chain(leave_by)
+                .fold(self.session.deadline(), Instant::min);
             tokio::select! {
                 read = self.stream.read(&mut buffer) => match read {
                     Ok(0) => return Some(Failure::Closed),
@@ -130,11 +267,15 @@ impl Serving<'_> {
                 },
                 Some(delivery) = deliveries.recv() => self.deliver(delivery, deliveries),
                 // Shares that are in flight are paid work: their verdicts are waited for.
-                _ = &mut *stop, if leave_by.is_none() => {
+                retry = retries.recv(), if leave_by.is_none() => if retry.is_none() {
                     deliveries.close();
                     leave_by = Some(self.clock.now() + LAST_VERDICTS);
+                },
+                () = self.clock.sleep_until(Some(deadline)) => {
+                    let now = self.clock.now();
+                    self.kept.give_up_parked(now);
+                    self.session.tick(now);
                 }
-                () = self.clock.sleep_until(Some(deadline)) => self.session.tick(self.clock.now()),
             }
         }
     }
@@ -161,16 +302,42 @@ impl Serving<'_> {
         while let Some(delivery) = next {
             match delivery {
                 Delivery::Introduce(worker) => self.session.introduce(&worker),
-                Delivery::Share { submit, reply } => {
-                    let token = submit.token;
-                    if let Err(reply) = self.session.submit(submit, reply, now) {
-                        let verdict = Verdict::Unsent("the pool's connection takes no more shares");
-                        answer(&reply, token, verdict);
-                    }
+                Delivery::Active(active) => {
+                    self.kept.active = active;
+                    self.session.set_active(active);
                 }
+                Delivery::Share(submit) => self.submit(submit, now),
             }
             next = more.try_recv().ok();
         }
+    }
+
+    fn submit(&mut self, submit: Submit, now: Instant) {
+        if !self.session.is_logged_in() {
+            return self.kept.park(submit, now);
+        }
+        let token = submit.token;
+        if let Err(why) = self.session.submit(submit, now) {
+            self.kept.unsent(token, why);
+        }
+    }
+
+    /// The login is through: is it the session from before?
+    fn logged_in(&mut self) -> Option<LinkReport> {
+        let split = self.session.split().cloned();
+        let had_one = self.kept.split.is_some();
+        let same = had_one && self.kept.split == split;
+        self.kept.split = split;
+        self.kept.session = self.session.resumable().map(str::to_owned);
+        let (now, shares) = (self.clock.now(), self.kept.parked.len());
+        while let Some((_, submit)) = self.kept.parked.pop_front() {
+            self.submit(submit, now);
+        }
+        had_one.then_some(LinkReport::Resumed {
+            link: self.id,
+            same,
+            shares,
+        })
     }
 
     async fn flush(&mut self) -> Result<(), Failure> {
@@ -189,47 +356,32 @@ impl Serving<'_> {
 
     /// `Some`: the session is over.
     async fn pass_events(&mut self) -> Option<Failure> {
-        for event in self.session.take_events() {
+        let mut failure = None;
+        while let Some(event) = self.session.next_event() {
             let report = match event {
-                PoolEvent::LoggedIn => continue,
-                PoolEvent::Verdict {
-                    reply,
-                    token,
-                    verdict,
-                } => {
-                    answer(&reply, token, verdict);
+                PoolEvent::Verdict { token, verdict } => {
+                    self.kept.verdicts.push((token, verdict));
                     continue;
                 }
-                PoolEvent::Work {
-                    work,
-                    split,
-                    difficulty,
-                    version_mask,
-                } => LinkReport::Work(
-                    self.id,
-                    Terms {
-                        work,
-                        split,
-                        difficulty,
-                        version_mask,
-                    },
-                ),
+                PoolEvent::LoggedIn => match self.logged_in() {
+                    Some(report) => report,
+                    None => continue,
+                },
+                PoolEvent::Work(terms) => LinkReport::Work(self.id, terms),
                 PoolEvent::Notice(text) => LinkReport::Notice(self.id, text),
-                PoolEvent::Failed(failure) => return Some(failure),
+                PoolEvent::Failed(why) => {
+                    failure = Some(why);
+                    break;
+                }
             };
+            self.kept.pass_on();
             if self.reports.send(report).await.is_err() {
-                return Some(Failure::Closed);
+                failure = Some(Failure::Closed);
+                break;
             }
         }
-        None
-    }
-}
-
-/// A miner that is gone, or does not read, misses its verdict; its session
-/// answers for itself when its own time is up.
-fn answer(reply: &Reply, token: u32, verdict: Verdict) {
-    if reply.try_send((token, verdict)).is_err() {
-        log::debug!("a verdict found no reader");
+        self.kept.pass_on();
+        failure
     }
 }
 
@@ -237,10 +389,9 @@ fn answer(reply: &Reply, token: u32, verdict: Verdict) {
 mod tests {
     use super::*;
     use smart_mining_core::Algorithm;
-    use smart_mining_core::share::{Job, Seat, Split, Submit, Target, Work};
+    use smart_mining_core::share::{Job, Seat, Work};
     use smart_mining_core::sv1::Login;
     use std::future::Future;
-    use std::sync::Arc;
     use tokio::io::{AsyncBufReadExt, BufReader};
     use tokio::net::TcpListener;
 
@@ -253,13 +404,14 @@ mod tests {
     struct Pool(BufReader<TcpStream>);
 
     impl Pool {
-        async fn hear(&mut self, wanted: &str) {
+        async fn hear(&mut self, wanted: &str) -> String {
             let mut line = String::new();
             while !line.contains(wanted) {
                 line.clear();
                 let read = soon(wanted, self.0.read_line(&mut line)).await;
                 assert_ne!(read.expect("it is open"), 0, "closed before {wanted}");
             }
+            line
         }
 
         async fn say(&mut self, line: &str) {
@@ -267,38 +419,15 @@ mod tests {
             let written = self.0.get_mut().write_all(line.as_bytes()).await;
             written.expect("it is open");
         }
-    }
 
-    struct Bench {
-        pool: Pool,
-        deliveries: mpsc::Sender<Delivery>,
-        reports: mpsc::Receiver<LinkReport>,
-        stop: oneshot::Sender<()>,
-    }
-
-    impl Bench {
-        async fn logged_in() -> Self {
-            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-            let address = listener.local_addr().expect("bound");
-            let (deliveries, delivered) = mpsc::channel(8);
-            let (reported, mut reports) = mpsc::channel(8);
-            let (stop, stopped) = oneshot::channel();
-            let link = Link {
-                id: 7,
-                candidate: candidate(&format!("stratum+tcp://{address}")),
-                deliveries: delivered,
-                reports: reported,
-                stop: stopped,
-                clock: Clock::start(),
-            };
-            tokio::spawn(link.run());
-            let (stream, _) = soon("a connection", listener.accept())
-                .await
-                .expect("accepted");
-            let mut pool = Pool(BufReader::new(stream));
-            pool.hear("mining.subscribe").await;
-            pool.say(r#"{"id":2,"result":[[],"0a0b0c0d",8],"error":null}"#)
-                .await;
+        async fn welcome(listener: &TcpListener, extranonce1: &str) -> (Self, String) {
+            let accepted = soon("a connection", listener.accept()).await;
+            let mut pool = Self(BufReader::new(accepted.expect("accepted").0));
+            let subscribe = pool.hear("mining.subscribe").await;
+            pool.say(&format!(
+                r#"{{"id":2,"result":[[["mining.notify","5e55"]],"{extranonce1}",8],"error":null}}"#
+            ))
+            .await;
             pool.hear("mining.authorize").await;
             pool.say(r#"{"id":3,"result":true,"error":null}"#).await;
             let zeros = "0".repeat(64);
@@ -306,22 +435,93 @@ mod tests {
                 r#"{{"id":null,"method":"mining.notify","params":["j1","{zeros}","","",[],"00000001","1d00ffff","00000001",true]}}"#
             ))
             .await;
-            let report = soon("its work", reports.recv()).await;
-            assert!(matches!(report, Some(LinkReport::Work(7, _))), "{report:?}");
+            (pool, subscribe)
+        }
+    }
+
+    /// What reaches the miners.
+    struct Miners {
+        inbox: Arc<Inbox>,
+        poll: mio::Poll,
+        heard: VecDeque<(Token, Verdict)>,
+    }
+
+    impl Miners {
+        fn new() -> Self {
+            let poll = mio::Poll::new().expect("a poll");
+            let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
             Self {
-                pool,
-                deliveries,
-                reports,
-                stop,
+                inbox: Arc::new(Inbox::new(waker)),
+                poll,
+                heard: VecDeque::new(),
             }
         }
 
-        async fn deliver(&self, token: u32) -> mpsc::Receiver<(u32, Verdict)> {
-            let (reply, verdicts) = mpsc::channel(1);
-            let submit = share(token);
-            let share = Delivery::Share { submit, reply };
+        /// The next verdict, waited for as the listener's thread does.
+        fn hear(&mut self, what: &str) -> (Token, Verdict) {
+            let mut ready = mio::Events::with_capacity(4);
+            while self.heard.is_empty() {
+                let waited = self.poll.poll(&mut ready, Some(Duration::from_secs(40)));
+                waited.expect("it waits");
+                assert!(!ready.is_empty(), "{what}: not in time");
+                self.heard.extend(self.inbox.read_verdicts());
+            }
+            self.heard.pop_front().expect("one")
+        }
+    }
+
+    struct Bench {
+        listener: TcpListener,
+        deliveries: mpsc::Sender<Delivery>,
+        reports: mpsc::Receiver<LinkReport>,
+        retries: mpsc::Sender<()>,
+        miners: Miners,
+    }
+
+    impl Bench {
+        /// Nobody has accepted the connection yet.
+        async fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            let address = listener.local_addr().expect("bound");
+            let miners = Miners::new();
+            let (deliveries, delivered) = mpsc::channel(8);
+            let (reported, reports) = mpsc::channel(8);
+            let (retries, retried) = mpsc::channel(1);
+            let link = Link {
+                id: 7,
+                candidate: candidate(&format!("stratum+tcp://{address}")),
+                deliveries: delivered,
+                reports: reported,
+                retries: retried,
+                inbox: miners.inbox.clone(),
+                suggestion: Arc::new(|| None),
+                clock: Clock::start(),
+            };
+            tokio::spawn(link.run());
+            Self {
+                listener,
+                deliveries,
+                reports,
+                retries,
+                miners,
+            }
+        }
+
+        async fn logged_in() -> (Self, Pool) {
+            let mut bench = Self::new().await;
+            let (pool, _) = Pool::welcome(&bench.listener, "01020304").await;
+            let report = soon("its work", bench.reports.recv()).await;
+            assert!(matches!(report, Some(LinkReport::Work(7, _))), "{report:?}");
+            (bench, pool)
+        }
+
+        async fn deliver(&self, token: Token) {
+            let share = Delivery::Share(share(token));
             self.deliveries.send(share).await.expect("it takes shares");
-            verdicts
+        }
+
+        async fn report(&mut self, what: &str) -> LinkReport {
+            soon(what, self.reports.recv()).await.expect("it lives")
         }
     }
 
@@ -342,7 +542,7 @@ mod tests {
         }
     }
 
-    fn share(token: u32) -> Submit {
+    fn share(token: Token) -> Submit {
         let split = Split::new(&[1, 2, 3, 4], 8).expect("in range");
         let seat = Seat {
             group: 0,
@@ -359,90 +559,109 @@ mod tests {
             ntime: 1,
             clean: true,
         };
+        let terms = Terms {
+            work: Arc::new(work),
+            split: split.clone(),
+            difficulty: 1.0,
+            version_mask: 0,
+        };
         Submit {
             token,
             worker: "rig".try_into().expect("short"),
             extranonce2: split.extranonce2(seat, [0, 0, 1]).expect("room"),
-            job: Arc::new(Job {
-                id: 1,
-                link: 7,
-                algorithm: Algorithm::Sha256d,
-                work: Arc::new(work),
-                split,
-                difficulty: 1.0,
-                target: Target::of_difficulty(Algorithm::Sha256d, 1.0).expect("positive"),
-                version_mask: 0,
-            }),
+            job: Arc::new(Job::new(1, 7, Algorithm::Sha256d, terms).expect("positive")),
             ntime: 1,
-            nonce: token,
+            nonce: token as u32,
             version_bits: None,
         }
     }
 
     #[tokio::test]
     async fn a_link_that_is_let_go_still_brings_the_verdict_of_what_it_sent() {
-        let mut bench = Bench::logged_in().await;
-        let mut verdicts = bench.deliver(5).await;
-        bench.pool.hear("mining.submit").await;
-        drop(bench.stop);
+        let (mut bench, mut pool) = Bench::logged_in().await;
+        bench.deliver(5).await;
+        pool.hear("mining.submit").await;
+        drop(bench.retries);
         // Nothing new is taken from here on, and that is said at once.
         soon("it stops taking shares", bench.deliveries.closed()).await;
-        bench
-            .pool
-            .say(r#"{"id":16,"result":true,"error":null}"#)
-            .await;
-        let verdict = soon("the pool's word", verdicts.recv()).await;
-        assert_eq!(verdict, Some((5, Verdict::Accepted)));
+        pool.say(r#"{"id":16,"result":true,"error":null}"#).await;
         // It ends by itself, and as nobody's failure.
         let report = soon("its end", bench.reports.recv()).await;
         assert!(report.is_none(), "{report:?}");
+        let verdict = bench.miners.hear("the pool's word");
+        assert_eq!(verdict, (5, Verdict::Accepted));
     }
 
     #[tokio::test]
     async fn what_was_sent_is_unknown_when_the_pool_goes() {
-        let mut bench = Bench::logged_in().await;
-        let mut sent = bench.deliver(1).await;
-        bench.pool.hear("mining.submit").await;
-        drop(bench.pool);
-        let verdict = soon("an answer", sent.recv()).await;
-        assert!(
-            matches!(verdict, Some((1, Verdict::Unknown(_)))),
-            "{verdict:?}"
-        );
-        let report = soon("the failure", bench.reports.recv()).await;
-        assert!(
-            matches!(report, Some(LinkReport::Failed(7, _))),
-            "{report:?}"
-        );
+        let (mut bench, mut pool) = Bench::logged_in().await;
+        bench.deliver(1).await;
+        pool.hear("mining.submit").await;
+        drop(pool);
+        let report = bench.report("the failure").await;
+        assert!(matches!(report, LinkReport::Failed(7, _)), "{report:?}");
+        let verdict = bench.miners.hear("an answer");
+        assert!(matches!(verdict, (1, Verdict::Unknown(_))), "{verdict:?}");
     }
 
     #[tokio::test]
-    async fn a_share_that_waited_when_the_connection_failed_is_answered_at_once() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("bound");
-        drop(listener);
-        let (deliveries, delivered) = mpsc::channel(8);
-        let (reported, mut reports) = mpsc::channel(8);
-        let (_stop, stopped) = oneshot::channel();
-        let (reply, mut verdicts) = mpsc::channel(1);
-        let submit = share(3);
-        let waiting = deliveries.send(Delivery::Share { submit, reply }).await;
-        waiting.expect("there is room");
-        let link = Link {
-            id: 7,
-            candidate: candidate(&format!("stratum+tcp://{address}")),
-            deliveries: delivered,
-            reports: reported,
-            stop: stopped,
-            clock: Clock::start(),
-        };
-        soon("it gives up", link.run()).await;
-        let verdict = verdicts.try_recv().expect("an answer");
-        assert!(matches!(verdict, (3, Verdict::Unsent(_))), "{verdict:?}");
-        let report = reports.try_recv().expect("the failure");
+    async fn shares_of_a_short_outage_are_sent_when_the_pool_takes_the_session_up_again() {
+        let (mut bench, pool) = Bench::logged_in().await;
+        drop(pool);
+        assert!(matches!(
+            bench.report("the failure").await,
+            LinkReport::Failed(7, _)
+        ));
+        bench.deliver(1).await;
+        bench.retries.send(()).await.expect("it waits");
+        bench.deliver(2).await;
+        let (mut pool, subscribe) = Pool::welcome(&bench.listener, "01020304").await;
         assert!(
-            matches!(report, LinkReport::Failed(7, Failure::Connect(_))),
+            subscribe.contains(r#""5e55""#),
+            "asks for its session: {subscribe}"
+        );
+        for id in [16, 17] {
+            pool.hear("mining.submit").await;
+            pool.say(&format!(r#"{{"id":{id},"result":true,"error":null}}"#))
+                .await;
+        }
+        let report = bench.report("what became of the session").await;
+        assert!(
+            matches!(report, LinkReport::Resumed { same: true, .. }),
             "{report:?}"
         );
+        bench.report("its work").await;
+        for token in [1, 2] {
+            let verdict = bench.miners.hear("the pool's word");
+            assert_eq!(verdict, (token, Verdict::Accepted));
+        }
+    }
+
+    #[tokio::test]
+    async fn shares_of_another_session_are_lost_and_no_pool_sees_them() {
+        let (mut bench, pool) = Bench::logged_in().await;
+        drop(pool);
+        bench.report("the failure").await;
+        bench.deliver(1).await;
+        bench.retries.send(()).await.expect("it waits");
+        let (_pool, _) = Pool::welcome(&bench.listener, "0a0b0c0d").await;
+        let report = bench.report("what became of the session").await;
+        assert!(
+            matches!(report, LinkReport::Resumed { same: false, .. }),
+            "{report:?}"
+        );
+        let verdict = bench.miners.hear("an answer");
+        assert!(matches!(verdict, (1, Verdict::Unsent(_))), "{verdict:?}");
+    }
+
+    #[tokio::test]
+    async fn a_share_that_waited_when_the_lane_let_go_is_answered_at_once() {
+        let (mut bench, pool) = Bench::logged_in().await;
+        drop(pool);
+        bench.report("the failure").await;
+        bench.deliver(3).await;
+        drop(bench.retries);
+        let verdict = bench.miners.hear("an answer");
+        assert!(matches!(verdict, (3, Verdict::Unsent(_))), "{verdict:?}");
     }
 }

@@ -1,16 +1,18 @@
 //! The lane's task: feeds the core lane and carries out its commands.
 
-use super::link::{Link, LinkReport};
-use super::listener::{Bound, Door};
-use super::{LinkHandle, Published, SHARES, random};
+use super::link::{Link, LinkReport, Suggestion};
+use super::{SHARES, random};
 use crate::clock::{Clock, unix_now};
 use crate::config::Network;
 use crate::events::Events;
 use crate::ledger::Ledger;
+use crate::listener::{Bound, Delivery, Inbox, LinkHandle, Needs, Published, Reactor};
 use crate::pulse::Pulse;
+use crate::rate::hashes_per_difficulty;
 use crate::registry::Registry;
 use crate::store::{self, Record, Store};
 use crate::sync::Ranking;
+use anyhow::Context;
 use serde::Serialize;
 use smart_mining_core::lane::{CandidateView, Command, Lane};
 use smart_mining_core::route::candidate::candidates;
@@ -21,7 +23,7 @@ use smart_mining_core::{Algorithm, Instant};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 const HEARTBEAT: Duration = Duration::from_secs(2);
 /// Link numbers of a lane; far more than it can use up.
@@ -35,6 +37,8 @@ pub struct LaneView {
     pub candidates: Vec<CandidateView>,
     pub skipped: Vec<Skipped>,
     pub switches: u64,
+    /// No pool can be reached, and miners are kept busy with the last job: unpaid.
+    pub keeps_warm: bool,
 }
 
 /// What all lanes share.
@@ -63,9 +67,8 @@ pub fn start(
     bound: Bound,
     ranking: watch::Receiver<Ranking>,
     around: Surroundings,
-) -> Started {
+) -> anyhow::Result<Started> {
     let algorithm = bound.config.algorithm;
-    let (published, miners_see) = watch::channel(Published::default());
     let (groups, groups_seen) = watch::channel(1);
     let (views, view) = watch::channel(LaneView::default());
     let (reports, reported) = mpsc::channel(256);
@@ -74,63 +77,90 @@ pub fn start(
         Pulse::new(&format!("{algorithm} listener")),
     ];
     let now = around.clock.now();
-    let task = Task {
-        lane: Lane::new(algorithm, around.policy, index * LINKS_A_LANE + 1, now)
-            .with_first_job(random()),
-        algorithm,
-        links: BTreeMap::new(),
-        stops: BTreeMap::new(),
-        names: BTreeMap::new(),
-        failures: BTreeMap::new(),
-        board: Arc::default(),
-        groups: 1,
-        narrow: None,
-        published,
-        views,
-        reports,
-        around: around.clone(),
-    };
-    let door = Door {
-        bound,
-        access: around.access,
-        published: miners_see,
+    let lane =
+        Lane::new(algorithm, around.policy, index * LINKS_A_LANE + 1, now).with_first_job(random());
+    let needs = Needs {
+        access: around.access.clone(),
         groups,
-        registry: around.registry,
-        ledger: around.ledger,
-        events: around.events,
+        registry: around.registry.clone(),
+        ledger: around.ledger.clone(),
+        events: around.events.clone(),
         clock: around.clock,
         pulse: pulses[1].clone(),
+        session_id: random(),
     };
+    let task = Task::new(lane, algorithm, bound.inbox.clone(), views, reports, around);
+    let reactor = Reactor::new(bound, needs)
+        .with_context(|| format!("cannot wait for {algorithm} miners"))?;
     let lane = tokio::spawn(task.run(ranking, groups_seen, reported, pulses[0].clone()));
-    let tasks = [lane, tokio::spawn(door.run())];
-    Started {
+    // A thread of its own: it waits for sockets by itself.
+    let listener = tokio::task::spawn_blocking(move || reactor.run());
+    Ok(Started {
         algorithm,
         view,
         pulses,
-        tasks,
-    }
+        tasks: [lane, listener],
+    })
 }
 
 struct Task {
     lane: Lane,
     algorithm: Algorithm,
     links: BTreeMap<LinkId, LinkHandle>,
-    stops: BTreeMap<LinkId, oneshot::Sender<()>>,
+    /// Tell a link to try again; dropped, to end.
+    retries: BTreeMap<LinkId, mpsc::Sender<()>>,
     names: BTreeMap<LinkId, String>,
     /// The last failure told about each pool, so that a lasting one is told once.
     failures: BTreeMap<String, String>,
     board: Arc<Board>,
-    /// Groups of miners that were ever in use.
-    groups: usize,
-    /// The link that was said to be too narrow for them.
-    narrow: Option<LinkId>,
-    published: watch::Sender<Published>,
+    /// The links that miners work for.
+    active: Vec<LinkId>,
+    inbox: Arc<Inbox>,
+    suggestion: Suggestion,
     views: watch::Sender<LaneView>,
     reports: mpsc::Sender<LinkReport>,
     around: Surroundings,
 }
 
+/// A pool connection of a large farm makes about so many shares a minute, if the
+/// pool does as it is asked.
+const SHARES_A_MINUTE: f64 = 12.0;
+
+/// What to suggest to a pool, from what the farm has done lately.
+fn suggestion(algorithm: Algorithm, ledger: Arc<Ledger>) -> Suggestion {
+    Arc::new(move || {
+        let hashrate = ledger.totals(algorithm).hashrate_10m;
+        let a_minute = hashrate / hashes_per_difficulty(algorithm) * 60.0;
+        (a_minute > 0.0).then_some(a_minute / SHARES_A_MINUTE)
+    })
+}
+
 impl Task {
+    fn new(
+        lane: Lane,
+        algorithm: Algorithm,
+        inbox: Arc<Inbox>,
+        views: watch::Sender<LaneView>,
+        reports: mpsc::Sender<LinkReport>,
+        around: Surroundings,
+    ) -> Self {
+        Self {
+            lane,
+            algorithm,
+            links: BTreeMap::new(),
+            retries: BTreeMap::new(),
+            names: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            board: Arc::default(),
+            active: Vec::new(),
+            inbox,
+            suggestion: suggestion(algorithm, around.ledger.clone()),
+            views,
+            reports,
+            around,
+        }
+    }
+
     async fn run(
         mut self,
         mut ranking: watch::Receiver<Ranking>,
@@ -153,7 +183,6 @@ impl Task {
                 Ok(()) = ranking.changed() => self.rank(&ranking.borrow_and_update().clone()),
                 Ok(()) = groups.changed() => {
                     let groups = *groups.borrow_and_update();
-                    self.groups = groups;
                     self.lane.set_groups(groups, self.around.clock.now());
                 }
                 () = self.around.clock.sleep_until(deadline) => {
@@ -193,20 +222,34 @@ impl Task {
                     self.around.events.record("pool-notice", name, text);
                 }
             }
+            LinkReport::Resumed { link, same, shares } => self.resumed(link, same, shares),
             LinkReport::Failed(link, failure) => {
-                let Some(name) = self.names.remove(&link) else {
+                let Some(name) = self.names.get(&link) else {
                     return;
                 };
-                self.let_go(link);
                 let text = failure.to_string();
-                if self.failures.get(&name) != Some(&text) {
+                if self.failures.get(name) != Some(&text) {
                     self.around
                         .events
-                        .record("pool-failed", &name, text.as_str());
-                    self.failures.insert(name, text);
+                        .record("pool-failed", name, text.as_str());
+                    self.failures.insert(name.clone(), text);
                 }
                 self.lane.failed(link, &failure, now);
             }
+        }
+    }
+
+    fn resumed(&self, link: LinkId, same: bool, shares: usize) {
+        let Some(name) = self.names.get(&link) else {
+            return;
+        };
+        let events = &self.around.events;
+        if same {
+            let text = format!("the pool goes on with the session; {shares} shares had waited");
+            events.record("session-resumed", name, text);
+        } else if shares > 0 {
+            let text = format!("the pool began another session; {shares} shares are lost");
+            events.record("session-lost", name, text);
         }
     }
 
@@ -216,7 +259,10 @@ impl Task {
                 Command::Open { link, candidate } => self.open(link, candidate),
                 Command::Close { link } => {
                     self.names.remove(&link);
-                    self.let_go(link);
+                    self.retries.remove(&link);
+                    if !self.board.mentions(link) {
+                        self.links.remove(&link);
+                    }
                 }
                 Command::Publish(board) => {
                     self.board = board;
@@ -225,29 +271,60 @@ impl Task {
                 Command::Decided(decision) => self.decided(&decision),
             }
         }
+        self.tell_active();
         let (candidates, route) = (self.lane.view(), self.lane.route());
         let route = route.map(|(choice, since)| (choice.clone(), since));
+        let keeps_warm = self.lane.keeps_warm();
         self.views.send_if_modified(|view| {
-            let changed = view.candidates != candidates || view.route != route;
+            let changed = view.candidates != candidates
+                || view.route != route
+                || view.keeps_warm != keeps_warm;
             view.candidates = candidates;
             view.route = route;
+            view.keeps_warm = keeps_warm;
             changed
         });
     }
 
+    /// A link watches its pool more closely while miners work for it.
+    fn tell_active(&mut self) {
+        let active: Vec<LinkId> = self.lane.route_links().collect();
+        if active == self.active {
+            return;
+        }
+        let links = &self.links;
+        let tell = |link: &LinkId, is_active| {
+            if let Some(handle) = links.get(link) {
+                // A queue that is full is a link that has enough to listen for.
+                let _ = handle.deliveries.try_send(Delivery::Active(is_active));
+            }
+        };
+        let left = self.active.iter().filter(|link| !active.contains(link));
+        left.for_each(|link| tell(link, false));
+        active.iter().for_each(|link| tell(link, true));
+        self.active = active;
+    }
+
     fn open(&mut self, link: LinkId, candidate: Candidate) {
+        if let Some(retry) = self.retries.get(&link).filter(|retry| !retry.is_closed()) {
+            // One that is waiting already will do.
+            let _ = retry.try_send(());
+            return;
+        }
         let (deliveries, delivered) = mpsc::channel(SHARES);
-        let (stop, stopped) = oneshot::channel();
+        let (retry, retries) = mpsc::channel(1);
         let pool: Arc<str> = candidate.pool.as_str().into();
         self.names.insert(link, candidate.pool.clone());
-        self.stops.insert(link, stop);
+        self.retries.insert(link, retry);
         self.links.insert(link, LinkHandle { pool, deliveries });
         let task = Link {
             id: link,
             candidate,
             deliveries: delivered,
             reports: self.reports.clone(),
-            stop: stopped,
+            retries,
+            inbox: self.inbox.clone(),
+            suggestion: self.suggestion.clone(),
             clock: self.around.clock,
         };
         let (running, reports) = (tokio::spawn(task.run()), self.reports.clone());
@@ -260,42 +337,16 @@ impl Task {
         });
     }
 
-    /// The link ends by itself. Its handle stays only while miners may still
-    /// have shares for it: in an outage nothing is published for hours, while
-    /// links come and go twice a second.
-    fn let_go(&mut self, link: LinkId) {
-        self.stops.remove(&link);
-        if !self.board.mentions(link) {
-            self.links.remove(&link);
-        }
-    }
-
-    /// Hand the board to the miners, with the links its jobs belong to.
+    /// Hand the board to the miners, with the links its jobs belong to. A handle
+    /// stays while the link is wanted, or miners may still have shares for it.
     fn publish(&mut self) {
-        self.tell_narrow();
-        let (board, stops) = (&self.board, &self.stops);
+        let (board, retries) = (&self.board, &self.retries);
         self.links
-            .retain(|link, _| stops.contains_key(link) || board.mentions(*link));
-        self.published.send_replace(Published {
+            .retain(|link, _| retries.contains_key(link) || board.mentions(*link));
+        self.inbox.publish(Published {
             board: self.board.clone(),
             links: Arc::new(self.links.clone()),
         });
-    }
-
-    /// Miners without room on the pool's connection get no job: that must not be silent.
-    fn tell_narrow(&mut self) {
-        let (Some(job), Some(room)) = (self.board.current(), self.board.groups()) else {
-            return;
-        };
-        if room >= self.groups || self.narrow.replace(job.link) == Some(job.link) {
-            return;
-        }
-        let pool = self.names.get(&job.link).map_or("?", String::as_str);
-        let text = format!(
-            "its extranonce2 has room for {} miners on one connection; those beyond get no job while it is the route",
-            room * 256
-        );
-        self.around.events.record("pool-too-narrow", pool, text);
     }
 
     fn decided(&mut self, decision: &Decision) {
@@ -395,21 +446,14 @@ mod tests {
             clock,
         };
         let (reports, reported) = mpsc::channel(256);
-        let task = Task {
-            lane: Lane::new(Algorithm::Sha256d, around.policy, 1, clock.now()),
-            algorithm: Algorithm::Sha256d,
-            links: BTreeMap::new(),
-            stops: BTreeMap::new(),
-            names: BTreeMap::new(),
-            failures: BTreeMap::new(),
-            board: Arc::default(),
-            groups: 1,
-            narrow: None,
-            published: watch::channel(Published::default()).0,
-            views: watch::channel(LaneView::default()).0,
-            reports,
-            around,
-        };
+        let lane = Lane::new(Algorithm::Sha256d, around.policy, 1, clock.now());
+        let poll = mio::Poll::new().expect("a poll");
+        let waker = mio::Waker::new(poll.registry(), mio::Token(0)).expect("a waker");
+        let (inbox, views) = (
+            Arc::new(Inbox::new(waker)),
+            watch::channel(LaneView::default()).0,
+        );
+        let task = Task::new(lane, Algorithm::Sha256d, inbox, views, reports, around);
         (task, reported)
     }
 
@@ -420,7 +464,7 @@ mod tests {
         task.rank(&Ranking::default());
         for seconds in 1..=500 {
             task.carry_out();
-            let open: Vec<LinkId> = task.stops.keys().copied().collect();
+            let open: Vec<LinkId> = task.retries.keys().copied().collect();
             assert!(!open.is_empty(), "it goes on trying");
             for link in open {
                 task.take(LinkReport::Failed(link, Failure::Closed));

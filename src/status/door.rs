@@ -4,7 +4,7 @@
 //! ever, and after some months the process would have no descriptor left for a
 //! miner.
 
-use crate::lane::prepare;
+use crate::socket::prepare;
 use axum::extract::connect_info::Connected;
 use axum::serve::{IncomingStream, Listener};
 use std::io::{self, IoSlice};

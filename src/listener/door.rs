@@ -1,0 +1,100 @@
+//! Who may come in, and who sits where.
+
+use crate::config::Network;
+use crate::events::Events;
+use crate::journal::RateLimit;
+use crate::registry::Registry;
+use smart_mining_core::share::{Seat, Seats};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::watch;
+
+/// Strangers make one line in this time, however many they are.
+const A_MINUTE: Duration = Duration::from_secs(60);
+
+pub(super) struct Door {
+    access: Arc<[Network]>,
+    seats: Seats,
+    capacity: usize,
+    /// How many groups of miners there are, for the lane.
+    groups: watch::Sender<usize>,
+    registry: Arc<Registry>,
+    events: Arc<Events>,
+    turned_away: RateLimit,
+    junk: RateLimit,
+}
+
+impl Door {
+    pub fn new(
+        access: Arc<[Network]>,
+        capacity: usize,
+        groups: watch::Sender<usize>,
+        registry: Arc<Registry>,
+        events: Arc<Events>,
+    ) -> Self {
+        Self {
+            access,
+            seats: Seats::new(capacity),
+            capacity,
+            groups,
+            registry,
+            events,
+            turned_away: RateLimit::new(A_MINUTE),
+            junk: RateLimit::new(A_MINUTE),
+        }
+    }
+
+    /// A seat for whoever comes from there. `None`: it was refused, and counted.
+    pub fn enter(&mut self, address: SocketAddr) -> Option<Seat> {
+        let mut networks = self.access.iter();
+        if !networks.any(|network| network.contains(address.ip())) {
+            self.refuse(Some(address), "not in [access] allow of farm.toml");
+            return None;
+        }
+        let has_room = self.seats.used() < self.capacity;
+        let Some(seat) = has_room.then(|| self.seats.take()).flatten() else {
+            let places = self.capacity;
+            let why = format!("all {places} places are taken; raise listener.max_miners");
+            self.refuse(Some(address), &why);
+            return None;
+        };
+        let groups = self.seats.groups();
+        self.groups.send_if_modified(|known| {
+            let grown = groups > *known;
+            *known = groups.max(*known);
+            grown
+        });
+        Some(seat)
+    }
+
+    pub fn leave(&mut self, seat: Seat) {
+        self.seats.release(seat);
+    }
+
+    /// Counted always, told once a minute.
+    pub fn refuse(&mut self, address: Option<SocketAddr>, why: &str) {
+        self.registry.refused.fetch_add(1, Ordering::Relaxed);
+        if let Some(suppressed) = self.turned_away.allow(Instant::now()) {
+            let whom = address.map_or_else(|| "?".to_owned(), |address| address.ip().to_string());
+            let text = format!("connection refused: {why}{}", and_more(suppressed));
+            self.events.record("miner-refused", &whom, text);
+        }
+    }
+
+    pub fn junk(&mut self, address: SocketAddr, why: &str) {
+        if let Some(suppressed) = self.junk.allow(Instant::now()) {
+            let text = format!("connection closed: {why}{}", and_more(suppressed));
+            self.events
+                .record("not-a-miner", &address.ip().to_string(), text);
+        }
+    }
+}
+
+fn and_more(suppressed: u64) -> String {
+    match suppressed {
+        0 => String::new(),
+        more => format!(" ({more} more since the last line)"),
+    }
+}

@@ -1,0 +1,216 @@
+//! What is done with a miner's line, a new board, a pool's verdict.
+
+use super::guest::Ended;
+use super::reactor::Reactor;
+use super::{Delivery, Published};
+use crate::registry::Miner;
+use smart_mining_core::Instant;
+use smart_mining_core::line::{MINER_LINE, Unfinished};
+use smart_mining_core::share::{Flight, LinkId, Submit, Token, Verdict, WorkerName};
+use smart_mining_core::sv1::miner::VERDICT_WITHIN;
+use smart_mining_core::sv1::{Credentials, Judged, Share, Step, conclude};
+use std::sync::Arc;
+use tokio::sync::mpsc::error::TrySendError;
+
+/// In a small farm each pool knows every worker before its first share. In a large
+/// one a name is told with its first share: thousands at once would cost more than
+/// the shares do.
+const INTRODUCED_AHEAD: usize = 128;
+
+/// Whose share it is, and where it is booked, also if the miner is gone by then.
+pub(super) struct Owner {
+    key: usize,
+    serial: u64,
+    miner: Arc<Miner>,
+    worker: WorkerName,
+    pool: Arc<str>,
+}
+
+impl Reactor {
+    /// Bytes of one guest. What it is to hear is written to `out`.
+    pub(super) fn take(&mut self, key: usize, bytes: &[u8]) -> Result<(), Ended> {
+        let Some(guest) = self.guests.get_mut(key) else {
+            return Ok(());
+        };
+        let mut unfinished = std::mem::replace(&mut guest.unfinished, Unfinished::new());
+        let now = self.clock.now();
+        let mut outcome = Ok(());
+        let lines = unfinished.feed(bytes, MINER_LINE, |line| {
+            outcome = self.line(key, line, now);
+            outcome.is_ok()
+        });
+        self.guests[key].unfinished = unfinished;
+        outcome?;
+        lines.map_err(|too_long| Ended::Junk(too_long.to_string()))?;
+        self.show(key);
+        Ok(())
+    }
+
+    fn line(&mut self, key: usize, line: &[u8], now: Instant) -> Result<(), Ended> {
+        let board = &*self.published.board;
+        let session = &mut self.guests[key].session;
+        match session.line(line, board, now, &mut self.out) {
+            Step::Done => {}
+            Step::Authorize(credentials) => self.authorize(key, &credentials),
+            Step::Submit(share) => self.deliver(key, share, now),
+            Step::Judged(judged) => self.count(key, &judged, now),
+            Step::Close(why) => return Err(Ended::Junk(why.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn authorize(&mut self, key: usize, credentials: &Credentials) {
+        let guest = &mut self.guests[key];
+        if guest.session.admit(credentials, &mut self.out) {
+            guest
+                .miner
+                .named(guest.session.worker(), guest.session.agent());
+        }
+    }
+
+    // --- shares ---
+
+    fn deliver(&mut self, key: usize, share: Share, now: Instant) {
+        let guest = &self.guests[key];
+        let link = share.job.link;
+        let handle = self.published.links.get(&link);
+        let owner = Owner {
+            key,
+            serial: guest.serial,
+            miner: guest.miner.clone(),
+            worker: share.worker.clone(),
+            pool: handle.map_or_else(|| "".into(), |handle| handle.pool.clone()),
+        };
+        let flight = Flight {
+            owner,
+            id: share.id,
+            link,
+            difficulty: share.difficulty,
+            pool_difficulty: share.job.difficulty,
+            since: now,
+        };
+        let token = match self.flights.open(flight) {
+            Ok(token) => token,
+            Err(flight) => {
+                let verdict = Verdict::Unsent("too many shares are waiting for pools");
+                return self.conclude(flight, &verdict, now);
+            }
+        };
+        let submit = Submit {
+            token,
+            worker: share.worker,
+            job: share.job,
+            extranonce2: share.extranonce2,
+            ntime: share.ntime,
+            nonce: share.nonce,
+            version_bits: share.version_bits,
+        };
+        let why = match handle {
+            None => "its pool is gone",
+            Some(handle) => match handle.deliveries.try_send(Delivery::Share(submit)) {
+                Ok(()) => return,
+                Err(TrySendError::Full(_)) => "the pool's connection is overloaded",
+                Err(TrySendError::Closed(_)) => "the connection to its pool is lost",
+            },
+        };
+        if let Some(flight) = self.flights.close(token) {
+            self.conclude(flight, &Verdict::Unsent(why), now);
+        }
+    }
+
+    /// A link's answer. It may come when the miner is gone: it is booked all the same.
+    pub(super) fn judged(&mut self, token: Token, verdict: &Verdict, now: Instant) {
+        let Some(flight) = self.flights.close(token) else {
+            return;
+        };
+        let key = flight.owner.key;
+        self.conclude(flight, verdict, now);
+        self.flush_or_leave(key);
+    }
+
+    pub(super) fn give_up_overdue(&mut self, now: Instant) {
+        for flight in self.flights.overdue(VERDICT_WITHIN, now) {
+            let key = flight.owner.key;
+            let verdict = Verdict::Unknown("the pool did not answer in time");
+            self.conclude(flight, &verdict, now);
+            self.flush_or_leave(key);
+        }
+    }
+
+    /// Book a share that left for a pool, and write its answer if its miner is there.
+    fn conclude(&mut self, flight: Flight<Owner>, verdict: &Verdict, now: Instant) {
+        let before = self.out.len();
+        let judged = conclude(&flight, verdict, &mut self.out);
+        let owner = flight.owner;
+        match self.guests.get_mut(owner.key) {
+            Some(guest) if guest.serial == owner.serial => guest.session.answered(),
+            Some(_) | None => self.out.truncate(before),
+        }
+        owner.miner.judged(&judged, now);
+        self.ledger
+            .add(self.algorithm, &owner.worker, &owner.pool, &judged);
+    }
+
+    /// A share that was answered here.
+    fn count(&self, key: usize, judged: &Judged, now: Instant) {
+        let guest = &self.guests[key];
+        guest.miner.judged(judged, now);
+        let handle = judged.link.and_then(|link| self.published.links.get(&link));
+        let pool = handle.map_or("", |handle| &*handle.pool);
+        self.ledger
+            .add(self.algorithm, guest.session.worker(), pool, judged);
+    }
+
+    // --- boards ---
+
+    /// A new board: every miner hears of it before anything else is done.
+    pub(super) fn show_all(&mut self, published: Published) {
+        self.published = published;
+        let ahead = self.guests.len() <= INTRODUCED_AHEAD;
+        // Keys may have holes; they are not more than ever were guests at a time.
+        for key in 0..self.guests.capacity() {
+            match self.guests.get(key) {
+                Some(guest) if !guest.is_stalled() => {}
+                Some(_) | None => continue,
+            }
+            self.show(key);
+            self.flush_or_leave(key);
+            if ahead {
+                self.introduce(key);
+            }
+        }
+    }
+
+    /// What the board has new for this guest.
+    pub(super) fn show(&mut self, key: usize) {
+        let Some(guest) = self.guests.get_mut(key) else {
+            return;
+        };
+        let before = guest.session.difficulty();
+        let (board, now) = (&*self.published.board, self.clock.now());
+        guest
+            .session
+            .show(board, &mut self.renderings, now, &mut self.out);
+        if guest.session.difficulty() != before {
+            guest.miner.difficulty(guest.session.difficulty());
+        }
+    }
+
+    /// Tell each new pool of this worker before its first share comes.
+    fn introduce(&mut self, key: usize) {
+        let Some(guest) = self.guests.get_mut(key) else {
+            return;
+        };
+        let current = self.published.board.current(guest.session.seat().group);
+        let link: Option<LinkId> = current.map(|job| job.link);
+        if !guest.session.is_working() || link.is_none() || link == guest.introduced {
+            return;
+        }
+        if let Some(handle) = link.and_then(|link| self.published.links.get(&link)) {
+            let worker = guest.session.worker().clone();
+            // If the queue is full the first share introduces the worker.
+            let _ = handle.deliveries.try_send(Delivery::Introduce(worker));
+            guest.introduced = link;
+        }
+    }
+}
