@@ -83,6 +83,8 @@ pub struct PoolSession {
     next_id: u32,
     session: Option<String>,
     split: Option<Split>,
+    /// From `mining.set_extranonce`: counts from the next job on.
+    next_split: Option<Split>,
     difficulty: f64,
     version_mask: u32,
     /// The newest work, until the login lets us hand it on.
@@ -110,6 +112,7 @@ impl PoolSession {
             next_id: FIRST_FREE,
             session: None,
             split: None,
+            next_split: None,
             difficulty: 1.0,
             version_mask: 0,
             held: None,
@@ -287,8 +290,9 @@ impl PoolSession {
         let Some(subscription) = parse::subscription(message) else {
             return self.fail(Failure::LoginRefused(parse::refusal(message)));
         };
-        if let Err(why) = self.take_extranonce(&subscription.extranonce1.0, subscription.size) {
-            return self.fail(why);
+        match split_of(&subscription.extranonce1.0, subscription.size) {
+            Ok(split) => self.split = Some(split),
+            Err(why) => return self.fail(why),
         }
         self.session = subscription.session;
         self.state = State::Authorizing;
@@ -297,13 +301,6 @@ impl PoolSession {
         }
         let user = self.names.of_connection().to_string();
         self.request_authorize(AUTHORIZE, &user);
-    }
-
-    fn take_extranonce(&mut self, extranonce1: &str, size: usize) -> Result<(), Failure> {
-        let bytes = hex::bounded(extranonce1, 64)
-            .ok_or_else(|| Failure::Garbage("extranonce1 is not hex".to_string()))?;
-        self.split = Some(Split::new(&bytes, size)?);
-        Ok(())
     }
 
     fn authorized(&mut self, message: &Message<'_>) {
@@ -340,6 +337,9 @@ impl PoolSession {
         match method {
             "mining.notify" => match parse::work_of(message) {
                 Some(work) => {
+                    if let Some(split) = self.next_split.take() {
+                        self.split = Some(split);
+                    }
                     self.held = Some(Arc::new(work));
                     self.hand_on();
                 }
@@ -357,11 +357,11 @@ impl PoolSession {
                 }
             }
             "mining.set_extranonce" => {
-                let changed = message
-                    .params::<(Text<'_>, usize)>()
-                    .map(|(extranonce1, size)| self.take_extranonce(&extranonce1.0, size));
-                if let Some(Err(why)) = changed {
-                    self.fail(why);
+                let params = message.params::<(Text<'_>, usize)>();
+                match params.map(|(extranonce1, size)| split_of(&extranonce1.0, size)) {
+                    Some(Ok(split)) => self.next_split = Some(split),
+                    Some(Err(why)) => self.fail(why),
+                    None => self.notice("sent an extranonce that cannot be read"),
                 }
             }
             "client.reconnect" => self.fail(Failure::AskedToReconnect),
@@ -396,4 +396,10 @@ impl PoolSession {
         let clean = text.chars().filter(|c| !c.is_control()).take(200).collect();
         self.events.push_back(PoolEvent::Notice(clean));
     }
+}
+
+fn split_of(extranonce1: &str, size: usize) -> Result<Split, Failure> {
+    let bytes = hex::bounded(extranonce1, 64)
+        .ok_or_else(|| Failure::Garbage("extranonce1 is not hex".to_string()))?;
+    Ok(Split::new(&bytes, size)?)
 }
