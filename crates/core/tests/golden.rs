@@ -12,22 +12,24 @@
 
 mod support;
 
-use smart_mining_core::lane::{Command, Lane, Terms};
+use smart_mining_core::lane::{Command, Lane};
 use smart_mining_core::route::Policy;
-use smart_mining_core::share::{Board, LinkId, Seat};
-use smart_mining_core::sv1::{Failure, MinerSession, PoolEvent, PoolSession, Step};
+use smart_mining_core::share::{Board, LinkId, Seat, Token, Verdict};
+use smart_mining_core::sv1::{Failure, MinerSession, Opening, PoolEvent, PoolSession, Step};
 use smart_mining_core::{Algorithm, Instant};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use support::{at, candidate};
+use support::front::Front;
+use support::{at, candidate, secs};
 
 struct Replay {
     now: Instant,
     lane: Lane,
     board: Arc<Board>,
-    links: BTreeMap<LinkId, (String, PoolSession<()>)>,
+    links: BTreeMap<LinkId, (String, PoolSession)>,
     miner: MinerSession,
+    front: Front,
     text: String,
 }
 
@@ -43,7 +45,8 @@ impl Replay {
             lane: Lane::new(Algorithm::Sha256d, Policy::default(), 1, now),
             board: Arc::default(),
             links: BTreeMap::new(),
-            miner: MinerSession::new(seat, 0xc0ffee, at(15_000)),
+            miner: MinerSession::new(Algorithm::Sha256d, seat, 0xc0ffee, secs(15), now),
+            front: Front::default(),
             text: String::new(),
         }
     }
@@ -55,7 +58,8 @@ impl Replay {
         if let Some(moment) = line.strip_prefix("T+") {
             self.run_until(at(moment.parse().expect("milliseconds")));
         } else if let Some(said) = line.strip_prefix("M> ") {
-            let step = self.miner.line(said.as_bytes(), &self.board, self.now);
+            let (miner, board) = (&mut self.miner, &self.board);
+            let step = self.front.line(miner, said.as_bytes(), board, self.now);
             self.act(step);
         } else if let Some(said) = line.strip_prefix("P<") {
             let (pool, said) = said.split_once(' ').expect("P<pool line");
@@ -76,7 +80,8 @@ impl Replay {
             let sessions = self.links.values().map(|(_, session)| session.deadline());
             let due = sessions
                 .chain(self.lane.deadline())
-                .chain(self.miner.deadline())
+                .chain(self.miner.handshake_deadline())
+                .chain(self.front.deadline())
                 .min()
                 .filter(|due| *due <= end);
             let Some(due) = due else { break };
@@ -89,8 +94,9 @@ impl Replay {
                 }
                 self.pass(link);
             }
-            if self.miner.deadline().is_some_and(|own| own <= due) {
-                self.miner.tick(due);
+            for flight in self.front.overdue(due) {
+                let unknown = Verdict::Unknown("the pool did not answer in time");
+                self.front.answer(&mut self.miner, &flight, &unknown);
             }
         }
         self.now = end;
@@ -98,45 +104,36 @@ impl Replay {
 
     fn act(&mut self, step: Step) {
         match step {
-            Step::Done | Step::Named | Step::Judged(_) => {}
+            Step::Done | Step::Authorize(_) | Step::Judged(_) => {}
             Step::Close(why) => writeln!(self.text, "M< (closed: {why})").expect("memory"),
-            Step::Submit(submit) => {
-                let (token, link) = (submit.token, submit.job.link);
-                let sent = self
-                    .links
-                    .get_mut(&link)
-                    .is_some_and(|(_, session)| session.submit(submit, (), self.now).is_ok());
-                if !sent {
-                    self.miner.undeliverable(token, "no pool");
+            Step::Submit(share) => {
+                let (link, submit) = self.front.put(0, share, self.now);
+                let token = submit.token;
+                let sent = match self.links.get_mut(&link) {
+                    Some((_, session)) => session.submit(submit, self.now),
+                    None => Err("the connection to its pool is not up"),
+                };
+                if let Err(why) = sent {
+                    self.verdict(token, &Verdict::Unsent(why));
                 }
             }
         }
     }
 
+    fn verdict(&mut self, token: Token, verdict: &Verdict) {
+        if let Some(flight) = self.front.close(token) {
+            self.front.answer(&mut self.miner, &flight, verdict);
+        }
+    }
+
     fn pass(&mut self, link: LinkId) {
-        let Some((_, session)) = self.links.get_mut(&link) else {
-            return;
-        };
-        for event in session.take_events() {
+        while let Some((_, session)) = self.links.get_mut(&link)
+            && let Some(event) = session.next_event()
+        {
             match event {
                 PoolEvent::LoggedIn | PoolEvent::Notice(_) => {}
-                PoolEvent::Work {
-                    work,
-                    split,
-                    difficulty,
-                    version_mask,
-                } => {
-                    let terms = Terms {
-                        work,
-                        split,
-                        difficulty,
-                        version_mask,
-                    };
-                    self.lane.work(link, terms, self.now);
-                }
-                PoolEvent::Verdict { token, verdict, .. } => {
-                    self.miner.verdict(token, &verdict);
-                }
+                PoolEvent::Work(terms) => self.lane.work(link, terms, self.now),
+                PoolEvent::Verdict { token, verdict } => self.verdict(token, &verdict),
                 PoolEvent::Failed(failure) => {
                     self.links.remove(&link);
                     self.lane.failed(link, &failure, self.now);
@@ -151,7 +148,7 @@ impl Replay {
         for command in self.lane.take_commands() {
             match command {
                 Command::Open { link, candidate } => {
-                    let session = PoolSession::new(candidate.login, self.now);
+                    let session = PoolSession::new(candidate.login, Opening::default(), self.now);
                     self.links.insert(link, (candidate.pool, session));
                 }
                 Command::Close { link } => drop(self.links.remove(&link)),
@@ -161,7 +158,7 @@ impl Replay {
                     writeln!(self.text, "R> {rule} to {to}: {}", decision.why).expect("memory");
                 }
                 Command::Publish(board) => {
-                    self.miner.show(&board);
+                    self.front.show(&mut self.miner, &board, self.now);
                     self.board = board;
                 }
             }
@@ -171,8 +168,7 @@ impl Replay {
 
     /// Write down what was said to the miner and to the pools.
     fn flush(&mut self) {
-        let heard = std::mem::take(self.miner.output());
-        for line in String::from_utf8(heard).expect("UTF-8").lines() {
+        for line in self.front.heard().lines() {
             writeln!(self.text, "M< {line}").expect("memory");
         }
         for (pool, session) in self.links.values_mut() {

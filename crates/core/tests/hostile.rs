@@ -5,13 +5,13 @@ mod support;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use smart_mining_core::lane::{Command, Lane, Terms};
+use smart_mining_core::lane::{Command, Lane};
 use smart_mining_core::line::{LineBuffer, MINER_LINE, POOL_LINE, feed};
 use smart_mining_core::route::{Account, AccountFor, FarmRules, Policy, candidate::candidates};
-use smart_mining_core::share::{Board, LinkId, MAX_JOBS};
+use smart_mining_core::share::{Board, LinkId, MAX_JOBS, Split, Terms};
 use smart_mining_core::sv1::message::Message;
 use smart_mining_core::sv1::miner::{MAX_IN_FLIGHT, worker_name};
-use smart_mining_core::sv1::{Failure, PoolSession, Step};
+use smart_mining_core::sv1::{Failure, Opening, PoolEvent, PoolSession, Step};
 use smart_mining_core::{Algorithm, Duration};
 use smart_mining_wire::{Entry, PoolOffer, Snapshot};
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ fn deep_nesting_does_no_harm() {
         let line = nested(depth);
         let _ = Message::parse(&line);
         let mut miner = MinerWire::working(board(job(1)));
-        let _ = miner.session.line(&line, &miner.board, miner.now);
+        let _ = miner.step_bytes(&line);
         let mut pool = PoolWire::logged_in();
         pool.session.line(&line, pool.now);
         let notify = String::from_utf8(line)
@@ -88,7 +88,7 @@ proptest! {
         let mut pool = PoolWire::logged_in();
         for line in &lines {
             let _ = Message::parse(line);
-            let _ = miner.session.line(line, &miner.board, miner.now);
+            let _ = miner.step_bytes(line);
             pool.session.line(line, pool.now);
         }
         let mut buffer = LineBuffer::<MINER_LINE>::new();
@@ -109,7 +109,7 @@ proptest! {
             let mut miner = MinerWire::working(board(job(1)));
             let mut pool = PoolWire::new(login());
             for part in [&line[..], &line[..cut]] {
-                let _ = miner.session.line(part, &miner.board, miner.now);
+                let _ = miner.step_bytes(part);
                 pool.session.line(part, pool.now);
             }
         }
@@ -124,20 +124,24 @@ proptest! {
             let step = wire.step(&line);
             prop_assert!(!matches!(step, Step::Close(_)));
             let answers = wire.heard().iter().filter(|line| line.get("method").is_none()).count();
-            let submitted = usize::from(matches!(step, Step::Submit(_)));
+            let mut submitted = 0;
+            if let Step::Submit(share) = step {
+                submitted = 1;
+                wire.front.put(0, share, wire.now);
+            }
             waiting += submitted;
             prop_assert_eq!(answers, 1 - submitted, "{}", line);
         }
-        prop_assert!(waiting <= MAX_IN_FLIGHT);
-        while !matches!(wire.session.tick(at(40_000)), Step::Done | Step::Close(_)) {
-            waiting -= 1;
-        }
-        prop_assert_eq!(waiting, 0);
+        prop_assert!(waiting <= usize::from(MAX_IN_FLIGHT));
+        wire.now = at(40_000);
+        prop_assert_eq!(wire.overdue().len(), waiting);
+        prop_assert_eq!(wire.heard().len(), waiting, "each has its answer");
+        prop_assert!(wire.front.flights.is_empty());
     }
 
     #[test]
     fn a_pool_may_say_anything(lines in vec((method(), value(), 0u32..24, value(), value()), 1..40)) {
-        let mut session: PoolSession<u32> = PoolSession::new(login(), at(0));
+        let mut session = PoolSession::new(login(), Opening::default(), at(0));
         let mut failed = 0;
         let (mut sent, mut judged) = (0, 0);
         for (number, (method, params, id, result, error)) in (0u32..).zip(&lines) {
@@ -153,16 +157,15 @@ proptest! {
                 session.line(support::bare::SUBSCRIBED.as_bytes(), now);
                 session.line(support::bare::AUTHORIZED.as_bytes(), now);
             }
-            sent += u32::from(session.submit(support::bare::share("rig", number), number, now).is_ok());
+            sent += u32::from(session.submit(support::bare::share("rig", u64::from(number)), now).is_ok());
             session.tick(now);
             prop_assert!(session.deadline() > now);
-            for event in session.take_events() {
-                use smart_mining_core::sv1::PoolEvent;
+            while let Some(event) = session.next_event() {
                 prop_assert_eq!(failed, 0, "nothing follows a failure");
                 match event {
                     PoolEvent::Failed(_) => failed += 1,
                     PoolEvent::Verdict { .. } => judged += 1,
-                    PoolEvent::Work { difficulty, .. } => prop_assert!(difficulty > 0.0),
+                    PoolEvent::Work(terms) => prop_assert!(terms.difficulty > 0.0),
                     PoolEvent::LoggedIn | PoolEvent::Notice(_) => {}
                 }
             }
@@ -170,10 +173,9 @@ proptest! {
             support::bare::values(std::str::from_utf8(&output).expect("UTF-8"));
         }
         session.fail(Failure::Closed);
-        let verdict = |event: &smart_mining_core::sv1::PoolEvent<u32>| {
-            matches!(event, smart_mining_core::sv1::PoolEvent::Verdict { .. })
-        };
-        judged += session.take_events().iter().filter(|event| verdict(event)).count() as u32;
+        while let Some(event) = session.next_event() {
+            judged += u32::from(matches!(event, PoolEvent::Verdict { .. }));
+        }
         prop_assert_eq!(sent, judged, "each share has one verdict");
     }
 
@@ -182,19 +184,20 @@ proptest! {
     fn a_lane_may_be_told_anything(events in vec((0u8..7, 0u32..12, any::<bool>(), 0u64..20_000), 1..120)) {
         let mut now = at(1000);
         let mut lane = Lane::new(Algorithm::Sha256d, Policy::default(), 1, now);
-        let mut opened: BTreeSet<LinkId> = BTreeSet::new();
+        let (mut open, mut known, mut gone) = (BTreeSet::<LinkId>::new(), BTreeSet::new(), BTreeSet::new());
         for (sequence, (kind, number, flag, wait)) in (0..).zip(events) {
             now += Duration::from_millis(wait);
-            let job = job(1);
             let terms = Terms {
                 difficulty: if number == 11 { 0.0 } else { 1.0 },
-                work: job.work,
-                split: job.split,
-                version_mask: 0,
+                split: Split::new(&[1], if flag { 8 } else { 4 }).expect("room"),
+                ..support::bare::terms()
             };
             match kind {
                 0 | 1 => lane.work(number, terms, now),
-                2 => lane.failed(number, &Failure::Closed, now),
+                2 => {
+                    open.remove(&number);
+                    lane.failed(number, &Failure::Closed, now);
+                }
                 3 => lane.tick(now),
                 4 => lane.set_groups(number as usize * 2, now),
                 5 => {
@@ -203,8 +206,9 @@ proptest! {
                     lane.candidates(list.filter(|it| flag || it.score.is_some()).collect(), sequence, now);
                 }
                 _ => {
-                    let link = lane.route_link();
+                    let link = lane.route_links().next();
                     if let Some(link) = link.filter(|_| flag) {
+                        open.remove(&link);
                         lane.failed(link, &Failure::Silent, now);
                     }
                 }
@@ -213,13 +217,26 @@ proptest! {
             prop_assert!(lane.deadline().is_none_or(|due| due > now), "it spins");
             for command in lane.take_commands() {
                 match command {
-                    Command::Open { link, .. } => prop_assert!(opened.insert(link), "a link number twice"),
-                    Command::Close { .. } | Command::Decided(_) => {}
-                    Command::Publish(board) => prop_assert!(board.len() <= MAX_JOBS),
+                    // A link may be opened again after it failed, not while it
+                    // stands and not after it was closed.
+                    Command::Open { link, .. } => {
+                        prop_assert!(open.insert(link), "link {} is open", link);
+                        prop_assert!(!gone.contains(&link), "link {} was closed", link);
+                        known.insert(link);
+                    }
+                    Command::Close { link } => {
+                        open.remove(&link);
+                        prop_assert!(gone.insert(link), "link {} is closed twice", link);
+                    }
+                    Command::Decided(_) => {}
+                    Command::Publish(board) => {
+                        let links = known.iter().filter(|link| board.mentions(**link));
+                        prop_assert!(board.len() <= MAX_JOBS * links.count().max(1));
+                    }
                 }
             }
             if lane.route().is_some() {
-                prop_assert!(lane.route_link().is_some(), "a route without a link");
+                prop_assert!(lane.route_links().next().is_some(), "a route without a link");
             }
         }
     }

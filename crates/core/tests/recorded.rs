@@ -5,16 +5,15 @@ mod support;
 
 use serde_json::Value;
 use smart_mining_core::Algorithm;
-use smart_mining_core::lane::Terms;
-use smart_mining_core::share::{
-    Board, Claim, Job, Seat, Submit, Target, Verdict, WorkerName, check,
-};
-use smart_mining_core::sv1::{Login, MinerSession, PoolEvent, PoolSession, Step};
+use smart_mining_core::share::{Board, Claim, Job, Seat, Submit, Verdict, WorkerName, check};
+use smart_mining_core::sv1::{Login, MinerSession, Opening, PoolEvent, PoolSession, Step};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
+use support::bare::job_of;
+use support::front::Front;
 use support::hash::{unhex, word};
-use support::{at, login};
+use support::{at, login, secs};
 
 #[derive(Clone, Debug)]
 struct Line {
@@ -78,7 +77,7 @@ struct Tally {
 
 /// One recorded connection, with us in the client's place.
 struct Replay {
-    session: PoolSession<()>,
+    session: PoolSession,
     jobs: BTreeMap<String, Job>,
     /// Our ids of the shares under way, the pool's wording of their verdict.
     ours: VecDeque<u64>,
@@ -104,27 +103,16 @@ impl Replay {
         };
         self.session.line(raw.as_bytes(), now);
         self.session.tick(now);
-        for event in self.session.take_events() {
+        while let Some(event) = self.session.next_event() {
             self.event(event, &line.message);
         }
     }
 
-    fn event(&mut self, event: PoolEvent<()>, message: &Value) {
+    fn event(&mut self, event: PoolEvent, message: &Value) {
         match event {
             PoolEvent::LoggedIn => self.tally.logins += 1,
-            PoolEvent::Work {
-                work,
-                split,
-                difficulty,
-                version_mask,
-            } => {
+            PoolEvent::Work(terms) => {
                 self.tally.works += 1;
-                let terms = Terms {
-                    work,
-                    split,
-                    difficulty,
-                    version_mask,
-                };
                 let job = job_of(self.tally.works as u32, terms);
                 self.jobs.insert(job.work.pool_job_id.clone(), job);
             }
@@ -163,6 +151,7 @@ impl Replay {
                 nonce,
                 version_bits: 0,
                 mask: 0,
+                asked: job.difficulty,
             };
             same.then_some((job, claim))
         });
@@ -179,9 +168,7 @@ impl Replay {
             nonce,
             version_bits: None,
         };
-        self.session
-            .submit(submit, (), at(line.millis))
-            .expect("room");
+        self.session.submit(submit, at(line.millis)).expect("room");
         let said = std::mem::take(self.session.output());
         let said: Value = serde_json::from_slice(&said).expect("one line");
         for index in 1..5 {
@@ -192,25 +179,6 @@ impl Replay {
     }
 }
 
-fn job_of(id: u32, terms: Terms) -> Job {
-    let Terms {
-        work,
-        split,
-        difficulty,
-        version_mask,
-    } = terms;
-    Job {
-        id,
-        link: 1,
-        algorithm: Algorithm::Sha256d,
-        target: Target::of_difficulty(Algorithm::Sha256d, difficulty).expect("positive"),
-        work,
-        split,
-        difficulty,
-        version_mask,
-    }
-}
-
 #[test]
 fn recorded_pools_are_understood_and_recorded_shares_hold() {
     for (file, connections) in recordings() {
@@ -218,7 +186,7 @@ fn recorded_pools_are_understood_and_recorded_shares_hold() {
         for lines in connections.values() {
             let start = at(lines[0].millis);
             let mut replay = Replay {
-                session: PoolSession::new(ask_little(), start),
+                session: PoolSession::new(ask_little(), Opening::default(), start),
                 jobs: BTreeMap::new(),
                 ours: VecDeque::new(),
                 tally: Tally::default(),
@@ -255,13 +223,13 @@ fn recorded_miners_are_answered_and_never_sent_away() {
                 prefix: 1,
             };
             let start = at(lines[0].millis);
-            let mut session = MinerSession::new(seat, 1, start + support::secs(15));
-            let board = Board::new();
+            let mut session = MinerSession::new(Algorithm::Sha256d, seat, 1, secs(15), start);
+            let (mut front, board) = (Front::default(), Board::new());
             for line in lines.iter().filter(|line| line.from_client) {
-                let step = session.line(line.raw.as_bytes(), &board, at(line.millis));
+                let now = at(line.millis);
+                let step = front.line(&mut session, line.raw.as_bytes(), &board, now);
                 assert!(!matches!(step, Step::Close(_)), "{file}: {}", line.raw);
-                let said = std::mem::take(session.output());
-                let said: Value = serde_json::from_slice(&said).expect("one answer");
+                let said: Value = serde_json::from_str(&front.heard()).expect("one answer");
                 assert_eq!(said["id"], line.message["id"]);
                 let is_submit = line.message["method"] == "mining.submit";
                 // There is no job on the board.

@@ -1,6 +1,6 @@
 //! Start, failover, hold, return.
 
-use crate::support::{Answer, EASY, Mode, World, ms, secs};
+use crate::support::{Answer, EASY, Mode, WAITS_FOR, World, ms, secs};
 use smart_mining_core::lane::GRACE;
 use smart_mining_core::route::Rule;
 use smart_mining_core::sv1::Outcome;
@@ -85,7 +85,9 @@ fn without_any_pool_the_lane_holds_and_tells_nobody_anything_false() {
         world.miners[late].jobs.is_empty(),
         "a new miner gets no job"
     );
-    assert_eq!(world.mine_now(miner), Answer::Error(20));
+    let id = world.mine(miner).expect("the old job");
+    world.run(WAITS_FOR);
+    assert_eq!(world.miners[miner].answer(id), Some(&Answer::Error(20)));
     assert_eq!(
         world.outcomes(Outcome::Lost),
         1,

@@ -1,12 +1,16 @@
 //! Single sessions, without a farm around them.
 
+use super::front::Front;
 use super::hash::JobText;
-use super::{FakePool, at, login};
+use super::{FakePool, at, login, secs};
 use serde_json::Value;
-use smart_mining_core::Algorithm;
-use smart_mining_core::Instant;
-use smart_mining_core::share::{Board, Job, Seat, Split, Submit, Target, Work, WorkText};
-use smart_mining_core::sv1::{Login, MinerSession, PoolEvent, PoolSession, Step};
+use smart_mining_core::share::{
+    Board, Job, Seat, Split, Submit, Terms, Token, Verdict, Work, WorkText,
+};
+use smart_mining_core::sv1::{
+    Judged, Login, MinerSession, Opening, PoolEvent, PoolSession, Share, Step,
+};
+use smart_mining_core::{Algorithm, Instant};
 use std::sync::Arc;
 
 pub fn work(text: &JobText) -> Work {
@@ -25,33 +29,45 @@ pub fn work(text: &JobText) -> Work {
     .expect("a readable job")
 }
 
-/// A job of link 1 that every nonce solves.
-pub fn job(id: u32) -> Job {
-    with_difficulty(id, 1e-10)
-}
+/// Below what any device is ever asked.
+pub const TRIVIAL: f64 = 1e-10;
 
-pub fn with_difficulty(id: u32, difficulty: f64) -> Job {
-    Job {
-        id,
-        link: 1,
-        algorithm: Algorithm::Sha256d,
+pub fn terms() -> Terms {
+    Terms {
         work: Arc::new(work(&FakePool::new("a").make_job(true))),
-        split: Split::new(&[1, 2, 3, 4], 8).expect("room"),
-        difficulty,
-        target: Target::of_difficulty(Algorithm::Sha256d, difficulty).expect("positive"),
+        split: Split::new(&[10, 11, 12, 13], 8).expect("room"),
+        difficulty: TRIVIAL,
         version_mask: 0x1fff_e000,
     }
 }
 
+pub fn job_of(id: u32, terms: Terms) -> Job {
+    Job::new(id, 1, Algorithm::Sha256d, terms).expect("a difficulty")
+}
+
+/// A job of link 1 that every nonce solves.
+pub fn job(id: u32) -> Job {
+    job_of(id, terms())
+}
+
+pub fn with_difficulty(id: u32, difficulty: f64) -> Job {
+    let terms = Terms {
+        difficulty,
+        ..terms()
+    };
+    job_of(id, terms)
+}
+
 pub fn board(job: Job) -> Board {
     let mut board = Board::new();
-    board.put_up(job, 1, true);
+    board.put_up(job, true);
     board
 }
 
 pub struct MinerWire {
     pub session: MinerSession,
     pub board: Board,
+    pub front: Front,
     pub now: Instant,
 }
 
@@ -61,24 +77,50 @@ impl MinerWire {
             group: 0,
             prefix: 0x2a,
         };
+        let now = at(0);
         Self {
-            session: MinerSession::new(seat, 7, at(15_000)),
+            session: MinerSession::new(Algorithm::Sha256d, seat, 7, secs(15), now),
             board,
-            now: at(0),
+            front: Front::default(),
+            now,
         }
     }
 
-    /// Subscribed and authorized as `acc.rig`.
+    /// Subscribed and authorized as `acc.rig`, on a chip that is never asked
+    /// less than difficulty 1 where its pool asks more.
     pub fn working(board: Board) -> Self {
+        Self::working_as("bitaxe/BM1370/v2.9", "x", board)
+    }
+
+    pub fn working_as(agent: &str, password: &str, board: Board) -> Self {
         let mut wire = Self::new(board);
-        wire.tell(r#"{"id":1,"method":"mining.subscribe","params":["cpuminer/2.5.1"]}"#);
-        wire.tell(r#"{"id":2,"method":"mining.authorize","params":["acc.rig","x"]}"#);
+        wire.tell(&format!(
+            r#"{{"id":1,"method":"mining.subscribe","params":["{agent}"]}}"#
+        ));
+        wire.tell(&format!(
+            r#"{{"id":2,"method":"mining.authorize","params":["acc.rig","{password}"]}}"#
+        ));
         assert!(wire.session.is_working());
         wire
     }
 
     pub fn step(&mut self, line: &str) -> Step {
-        self.session.line(line.as_bytes(), &self.board, self.now)
+        self.step_bytes(line.as_bytes())
+    }
+
+    pub fn step_bytes(&mut self, line: &[u8]) -> Step {
+        let (session, board) = (&mut self.session, &self.board);
+        self.front.line(session, line, board, self.now)
+    }
+
+    /// Several lines that came in one packet.
+    pub fn burst(&mut self, lines: &[&str]) -> Vec<Value> {
+        let (session, board) = (&mut self.session, &self.board);
+        for line in lines {
+            let step = self.front.part(session, line.as_bytes(), board, self.now);
+            assert!(!matches!(step, Step::Close(_)), "{step:?}");
+        }
+        self.show()
     }
 
     /// What the miner hears at once.
@@ -89,13 +131,18 @@ impl MinerWire {
     }
 
     pub fn show(&mut self) -> Vec<Value> {
-        self.session.show(&self.board);
+        self.front.show(&mut self.session, &self.board, self.now);
         self.heard()
     }
 
+    /// A further job, and what the miner hears of it.
+    pub fn put_up(&mut self, job: Job, clean: bool) -> Vec<Value> {
+        self.board.put_up(job, clean);
+        self.show()
+    }
+
     pub fn raw(&mut self) -> String {
-        let output = std::mem::take(self.session.output());
-        String::from_utf8(output).expect("UTF-8")
+        self.front.heard()
     }
 
     pub fn heard(&mut self) -> Vec<Value> {
@@ -103,12 +150,43 @@ impl MinerWire {
     }
 
     /// Submit a nonce on a job; the share that goes to the pool.
-    pub fn submit(&mut self, id: &str, job: u32, nonce: u32) -> Submit {
+    pub fn share(&mut self, id: &str, job: u32, nonce: u32) -> Share {
         let step = self.step(&submit_line(id, "acc.rig", job, nonce));
-        let Step::Submit(submit) = step else {
+        let Step::Submit(share) = step else {
             panic!("{step:?} {}", self.raw());
         };
-        submit
+        share
+    }
+
+    /// The same, put on its way.
+    pub fn submit(&mut self, id: &str, job: u32, nonce: u32) -> Token {
+        let share = self.share(id, job, nonce);
+        self.front.put(0, share, self.now).1.token
+    }
+
+    /// Submit a nonce on a job; the answer that the appliance gives itself.
+    pub fn judged(&mut self, job: u32, nonce: u32) -> Judged {
+        let step = self.step(&submit_line("4", "acc.rig", job, nonce));
+        let Step::Judged(judged) = step else {
+            panic!("{step:?}");
+        };
+        judged
+    }
+
+    /// `None`: the share had its answer before.
+    pub fn verdict(&mut self, token: Token, verdict: &Verdict) -> Option<Judged> {
+        let flight = self.front.close(token)?;
+        Some(self.front.answer(&mut self.session, &flight, verdict))
+    }
+
+    /// Give up what has waited too long; how many those were.
+    pub fn overdue(&mut self) -> Vec<Judged> {
+        let why = Verdict::Unknown("the pool did not answer in time");
+        let late = self.front.overdue(self.now);
+        let session = &mut self.session;
+        late.iter()
+            .map(|flight| self.front.answer(session, flight, &why))
+            .collect()
     }
 }
 
@@ -116,6 +194,25 @@ pub fn submit_line(id: &str, user: &str, job: u32, nonce: u32) -> String {
     format!(
         r#"{{"id":{id},"method":"mining.submit","params":["{user}","{job:x}","000001","6700003c","{nonce:08x}"]}}"#
     )
+}
+
+/// The difficulty that such a submit of [`job`]'s work has.
+pub fn worth(nonce: u32) -> f64 {
+    let text = FakePool::new("a").make_job(true);
+    let extranonce = "0a0b0c0d000000002a000001";
+    super::hash::difficulty(&text.header(
+        extranonce,
+        super::hash::word(&text.version),
+        0x6700_003c,
+        nonce,
+    ))
+}
+
+/// The first nonce from `from` on whose share is worth that much.
+pub fn nonce_worth(from: u32, range: std::ops::Range<f64>) -> u32 {
+    let mut nonces = from..;
+    let found = nonces.find(|nonce| range.contains(&worth(*nonce)));
+    found.expect("some nonce")
 }
 
 pub fn values(lines: &str) -> Vec<Value> {
@@ -129,7 +226,7 @@ pub fn methods(lines: &[Value]) -> Vec<&str> {
 }
 
 pub struct PoolWire {
-    pub session: PoolSession<u32>,
+    pub session: PoolSession,
     pub now: Instant,
 }
 
@@ -139,8 +236,12 @@ pub const AUTHORIZED: &str = r#"{"id":3,"result":true,"error":null}"#;
 
 impl PoolWire {
     pub fn new(login: Login) -> Self {
+        Self::opened(login, Opening::default())
+    }
+
+    pub fn opened(login: Login, opening: Opening) -> Self {
         let now = at(1000);
-        let session = PoolSession::new(login, now);
+        let session = PoolSession::new(login, opening, now);
         Self { session, now }
     }
 
@@ -167,14 +268,14 @@ impl PoolWire {
         values(&String::from_utf8(output).expect("UTF-8"))
     }
 
-    pub fn events(&mut self) -> Vec<PoolEvent<u32>> {
-        self.session.take_events()
+    pub fn events(&mut self) -> Vec<PoolEvent> {
+        std::iter::from_fn(|| self.session.next_event()).collect()
     }
 
     /// Send a share for the worker; the `mining.submit` that it became.
-    pub fn submit(&mut self, worker: &str, token: u32) -> Value {
+    pub fn submit(&mut self, worker: &str, token: Token) -> Value {
         let submit = share(worker, token);
-        self.session.submit(submit, token, self.now).expect("room");
+        self.session.submit(submit, self.now).expect("room");
         let mut said = self.said();
         let submit = said.pop().expect("a line");
         assert_eq!(submit["method"], "mining.submit");
@@ -182,18 +283,14 @@ impl PoolWire {
     }
 }
 
-pub fn share(worker: &str, token: u32) -> Submit {
+pub fn share(worker: &str, token: Token) -> Submit {
     Submit {
         token,
         worker: worker.try_into().expect("short"),
         job: Arc::new(job(1)),
-        extranonce2: heapless_of(&[0, 0, 0, 0, 0x2a, 0, 0, 1]),
+        extranonce2: heapless::Vec::from_slice(&[0, 0, 0, 0, 0x2a, 0, 0, 1]).expect("fits"),
         ntime: 0x6700_003c,
-        nonce: token,
+        nonce: token as u32,
         version_bits: None,
     }
-}
-
-fn heapless_of(bytes: &[u8]) -> heapless::Vec<u8, 16> {
-    heapless::Vec::from_slice(bytes).expect("fits")
 }

@@ -1,10 +1,8 @@
-//! The clock of the virtual wire, and what the appliance's own tasks would do.
+//! The clock of the virtual wire.
 
-use super::{CONNECT_WITHIN, Event, Link, Mode, World, secs};
-use smart_mining_core::lane::{Command, Terms};
-use smart_mining_core::route::Candidate;
-use smart_mining_core::share::{LinkId, Verdict};
-use smart_mining_core::sv1::{Failure, PoolEvent, PoolSession, Step};
+use super::{Event, Mode, World, secs};
+use smart_mining_core::share::Verdict;
+use smart_mining_core::sv1::Failure;
 use smart_mining_core::{Duration, Instant};
 
 impl World {
@@ -34,13 +32,13 @@ impl World {
 
     fn next(&self) -> Option<Instant> {
         let event = self.events.keys().next().map(|(when, _)| *when);
-        let sessions = self.links.values().filter_map(|link| link.session.as_ref());
-        let miners = self.miners.iter().filter(|miner| miner.closed.is_none());
+        let greeting = self.greeting.iter().map(|number| &self.miners[*number]);
         event
             .into_iter()
             .chain(self.lane.deadline())
-            .chain(sessions.map(PoolSession::deadline))
-            .chain(miners.filter_map(|miner| miner.session.deadline()))
+            .chain(self.links.values().filter_map(super::Link::deadline))
+            .chain(greeting.filter_map(|miner| miner.session.handshake_deadline()))
+            .chain(self.front.deadline())
             .min()
     }
 
@@ -56,38 +54,41 @@ impl World {
             self.carry_out();
         }
         for id in self.links.keys().copied().collect::<Vec<_>>() {
-            if let Some(session) = self
+            if self
                 .links
-                .get_mut(&id)
-                .and_then(|link| link.session.as_mut())
-                && session.deadline() <= now
+                .get(&id)
+                .and_then(super::Link::deadline)
+                .is_some_and(|due| due <= now)
             {
-                session.tick(now);
-                assert!(session.deadline() > now, "the pool's session spins");
-                self.link_moved(id);
+                self.tick_link(id);
             }
         }
-        for number in 0..self.miners.len() {
-            let miner = &mut self.miners[number];
-            while miner.closed.is_none() && miner.session.deadline().is_some_and(|due| due <= now) {
-                match miner.session.tick(now) {
-                    Step::Judged(judged) => miner.judged.push(judged),
-                    Step::Close(why) => miner.closed = Some(why),
-                    Step::Done | Step::Named | Step::Submit(_) => {
-                        panic!("the miner's session spins")
-                    }
-                }
+        let (miners, greeting) = (&mut self.miners, &mut self.greeting);
+        greeting.retain(|number| {
+            let miner = &mut miners[*number];
+            let due = miner.session.handshake_deadline();
+            if due.is_some_and(|due| due <= now) {
+                miner.closed = Some("no login in time");
             }
-            self.flush_miner(number);
+            due.is_some() && miner.closed.is_none()
+        });
+        let unknown = Verdict::Unknown("the pool did not answer in time");
+        for flight in self.front.overdue(now) {
+            let miner = &mut self.miners[flight.owner];
+            let judged = self.front.answer(&mut miner.session, &flight, &unknown);
+            miner.judged.push(judged);
+            self.flush_miner(flight.owner);
         }
     }
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Connected(id) => self.connected(id),
-            Event::CannotConnect(id) => self.end(id, Failure::Connect("refused".into())),
-            Event::Closed(id) => self.end(id, Failure::Closed),
-            Event::ToPool(id, line) => {
+            Event::Connected(id, wire) => self.connected(id, wire),
+            Event::CannotConnect(id, wire) => {
+                self.end(id, wire, Failure::Connect("refused".into()));
+            }
+            Event::Closed(id, wire) => self.end(id, wire, Failure::Closed),
+            Event::ToPool(id, wire, line) => {
                 let Some(link) = self.links.get(&id) else {
                     return;
                 };
@@ -95,24 +96,23 @@ impl World {
                 if pool.mode == Mode::BlackHole {
                     return;
                 }
-                for answer in pool.line(id, &line) {
-                    self.later(self.latency, Event::FromPool(id, answer));
+                for answer in pool.line(wire, &line) {
+                    self.later(self.latency, Event::FromPool(id, wire, answer));
                 }
             }
-            Event::FromPool(id, line) => {
+            Event::FromPool(id, wire, line) => {
                 let now = self.now;
-                if let Some(session) = self
-                    .links
-                    .get_mut(&id)
-                    .and_then(|link| link.session.as_mut())
-                {
+                let link = self.on_wire(id, wire);
+                if let Some(session) = link.and_then(|link| link.session.as_mut()) {
                     session.line(line.as_bytes(), now);
                     self.link_moved(id);
                 }
             }
             Event::Mine { miner, every } => {
-                self.mine(miner);
-                self.mine_every(miner, every);
+                if self.miners[miner].closed.is_none() {
+                    self.mine(miner);
+                    self.mine_every(miner, every);
+                }
             }
             Event::Heartbeat => {
                 for pool in self.pools.keys().cloned().collect::<Vec<_>>() {
@@ -128,131 +128,5 @@ impl World {
                 self.notify_every(&pool, every);
             }
         }
-    }
-
-    fn connected(&mut self, id: LinkId) {
-        let now = self.now;
-        let Some(link) = self.links.get_mut(&id) else {
-            return;
-        };
-        self.pools.get_mut(&link.pool).expect("pool").connect(id);
-        link.session = Some(PoolSession::new(link.candidate.login.clone(), now));
-        self.link_moved(id);
-    }
-
-    /// Send what a pool's session wrote, and pass on what it said.
-    pub(super) fn link_moved(&mut self, id: LinkId) {
-        let Some(session) = self
-            .links
-            .get_mut(&id)
-            .and_then(|link| link.session.as_mut())
-        else {
-            return;
-        };
-        let output = String::from_utf8(std::mem::take(session.output())).expect("UTF-8");
-        let events = session.take_events();
-        for line in output.lines() {
-            self.later(self.latency, Event::ToPool(id, line.to_string()));
-        }
-        for event in events {
-            match event {
-                PoolEvent::LoggedIn => {}
-                PoolEvent::Work {
-                    work,
-                    split,
-                    difficulty,
-                    version_mask,
-                } => {
-                    let terms = Terms {
-                        work,
-                        split,
-                        difficulty,
-                        version_mask,
-                    };
-                    self.lane.work(id, terms, self.now);
-                }
-                PoolEvent::Verdict {
-                    reply,
-                    token,
-                    verdict,
-                } => self.verdict(reply, token, &verdict),
-                PoolEvent::Notice(text) => self.notices.push(text),
-                PoolEvent::Failed(failure) => {
-                    let link = self.links.remove(&id).expect("a link");
-                    self.failures.push((self.now, link.pool, failure.clone()));
-                    self.lane.failed(id, &failure, self.now);
-                }
-            }
-        }
-        self.carry_out();
-    }
-
-    fn verdict(&mut self, miner: usize, token: u32, verdict: &Verdict) {
-        let judged = self.session(miner).verdict(token, verdict);
-        self.miners[miner].judged.extend(judged);
-        self.flush_miner(miner);
-    }
-
-    fn end(&mut self, id: LinkId, failure: Failure) {
-        let now = self.now;
-        match self.links.get_mut(&id) {
-            Some(Link {
-                session: Some(session),
-                ..
-            }) => {
-                session.fail(failure);
-                self.link_moved(id);
-            }
-            Some(Link { pool, .. }) => {
-                let pool = pool.clone();
-                self.links.remove(&id);
-                self.failures.push((now, pool, failure.clone()));
-                self.lane.failed(id, &failure, now);
-                self.carry_out();
-            }
-            None => {}
-        }
-    }
-
-    pub(super) fn carry_out(&mut self) {
-        for command in self.lane.take_commands() {
-            match command {
-                Command::Open { link, candidate } => self.open(link, candidate),
-                Command::Close { link: id } => {
-                    // What was in flight is answered by the miners' own deadline.
-                    if let Some(link) = self.links.remove(&id) {
-                        self.pool(&link.pool).connections.remove(&id);
-                    }
-                }
-                Command::Decided(decision) => self.decisions.push((self.now, decision)),
-                Command::Publish(board) => {
-                    self.board = board.clone();
-                    for number in 0..self.miners.len() {
-                        self.session(number).show(&board);
-                        self.flush_miner(number);
-                    }
-                }
-            }
-        }
-    }
-
-    fn open(&mut self, link: LinkId, candidate: Candidate) {
-        let pool = candidate.pool.clone();
-        self.opened.push((self.now, pool.clone()));
-        let event = match self.pool(&pool).mode {
-            Mode::Up | Mode::Mute => (self.latency * 2, Event::Connected(link)),
-            Mode::Refusing => (self.latency * 2, Event::CannotConnect(link)),
-            Mode::BlackHole => (CONNECT_WITHIN, Event::CannotConnect(link)),
-        };
-        let session = None;
-        self.links.insert(
-            link,
-            Link {
-                pool,
-                candidate,
-                session,
-            },
-        );
-        self.later(event.0, event.1);
     }
 }

@@ -2,10 +2,11 @@
 //! does not know from the first extranonce2 and the first nonce.
 
 use super::hash::{JobText, difficulty, hex, word};
+use super::secs;
 use serde_json::Value;
 use smart_mining_core::share::Seat;
-use smart_mining_core::sv1::{Judged, MinerSession};
-use smart_mining_core::{Duration, Instant};
+use smart_mining_core::sv1::{Judged, MinerSession, Outcome};
+use smart_mining_core::{Algorithm, Instant};
 
 /// What came back for one submit.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,14 +19,24 @@ pub enum Answer {
 pub struct FakeMiner {
     pub session: MinerSession,
     pub user: String,
+    pub agent: String,
+    pub password: String,
+    /// Shows the newest board to it; a slow reader misses some.
+    pub reads: bool,
     pub closed: Option<&'static str>,
     pub judged: Vec<Judged>,
     pub heard: Vec<String>,
     pub extranonce1: String,
+    /// What it was told; counts from the next job.
+    told: f64,
     pub difficulty: f64,
     pub mask: u32,
     pub rolls: bool,
     pub jobs: Vec<JobText>,
+    /// What was asked when each of the jobs came.
+    asked: Vec<f64>,
+    /// How often its difficulty changed after the first one.
+    pub changes: usize,
     /// In the order in which they came.
     pub answers: Vec<(Value, Answer)>,
     pub submits: usize,
@@ -36,18 +47,23 @@ pub struct FakeMiner {
 
 impl FakeMiner {
     pub fn new(seat: Seat, user: &str, now: Instant) -> Self {
-        let until = now + Duration::from_secs(15);
         Self {
-            session: MinerSession::new(seat, 7, until),
+            session: MinerSession::new(Algorithm::Sha256d, seat, 7, secs(15), now),
             user: user.to_string(),
+            agent: "bitaxe/1".to_string(),
+            password: "x".to_string(),
+            reads: true,
             closed: None,
             judged: Vec::new(),
             heard: Vec::new(),
             extranonce1: String::new(),
+            told: 0.0,
             difficulty: 0.0,
             mask: 0,
             rolls: true,
             jobs: Vec::new(),
+            asked: Vec::new(),
+            changes: 0,
             answers: Vec::new(),
             submits: 0,
             next_id: 4,
@@ -63,10 +79,13 @@ impl FakeMiner {
         if self.rolls {
             lines.push(configure.to_string());
         }
-        lines.push(r#"{"id":2,"method":"mining.subscribe","params":["bitaxe/1"]}"#.to_string());
         lines.push(format!(
-            r#"{{"id":3,"method":"mining.authorize","params":["{}","x"]}}"#,
-            self.user
+            r#"{{"id":2,"method":"mining.subscribe","params":["{}"]}}"#,
+            self.agent
+        ));
+        lines.push(format!(
+            r#"{{"id":3,"method":"mining.authorize","params":["{}","{}"]}}"#,
+            self.user, self.password
         ));
         lines
     }
@@ -77,7 +96,7 @@ impl FakeMiner {
         let params = &message["params"];
         match message["method"].as_str() {
             Some("mining.set_difficulty") => {
-                self.difficulty = params[0].as_f64().expect("a number");
+                self.told = params[0].as_f64().expect("a number");
             }
             Some("mining.set_version_mask") => self.mask = word(params[0].as_str().expect("hex")),
             Some("client.show_message") => assert!(params[0].is_string()),
@@ -96,10 +115,18 @@ impl FakeMiner {
             job.id
         );
         self.newest_job = id;
+        if self.told != self.difficulty {
+            // S19-class firmware would misjudge its shares otherwise.
+            assert!(job.clean, "another difficulty without a clean job");
+            self.changes += usize::from(self.difficulty > 0.0);
+            self.difficulty = self.told;
+        }
         if job.clean {
             self.jobs.clear();
+            self.asked.clear();
         }
         self.jobs.push(job);
+        self.asked.push(self.difficulty);
         self.next_nonce = 0;
     }
 
@@ -133,6 +160,16 @@ impl FakeMiner {
     }
 
     pub fn find_on(&mut self, index: usize) -> Option<(u64, String)> {
+        let asked = *self.asked.get(index)?;
+        self.find_worth(index, asked..f64::INFINITY)
+    }
+
+    /// A share of such a difficulty, whatever was asked.
+    pub fn find_worth(
+        &mut self,
+        index: usize,
+        worth: std::ops::Range<f64>,
+    ) -> Option<(u64, String)> {
         let job = self.jobs.get(index)?;
         let rolling = self.rolls && self.mask != 0;
         for nonce in self.next_nonce.. {
@@ -145,7 +182,7 @@ impl FakeMiner {
             };
             let extranonce = format!("{}{rolled}", self.extranonce1);
             let header = job.header(&extranonce, version, word(&job.ntime), nonce);
-            if difficulty(&header) < self.difficulty {
+            if !worth.contains(&difficulty(&header)) {
                 continue;
             }
             self.next_nonce = nonce + 1;
@@ -173,8 +210,24 @@ impl FakeMiner {
         found.map(|(_, answer)| answer)
     }
 
-    pub fn accepted(&self) -> usize {
+    /// Shares that it was told `true` for, by whomever.
+    pub fn trues(&self) -> usize {
         let good = |(_, answer): &&(Value, Answer)| *answer == Answer::True;
         self.answers.iter().filter(good).count()
+    }
+
+    pub fn count(&self, outcome: Outcome) -> usize {
+        let judged = self.judged.iter();
+        judged.filter(|judged| judged.outcome == outcome).count()
+    }
+
+    /// Shares that the pool itself said yes to. Every other `true` is a share
+    /// that was judged here, and is counted as such.
+    pub fn accepted(&self) -> usize {
+        let accepted = self.count(Outcome::Accepted);
+        if self.closed.is_none() {
+            assert_eq!(self.trues(), accepted + self.count(Outcome::Local));
+        }
+        accepted
     }
 }

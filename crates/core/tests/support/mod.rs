@@ -6,17 +6,21 @@
 
 pub mod bare;
 mod clock;
+pub mod front;
 pub mod hash;
+mod links;
 pub mod miner;
 pub mod pool;
 
+use front::Front;
 use hash::JobText;
+pub use links::{Link, WAITS_FOR};
 pub use miner::{Answer, FakeMiner};
 pub use pool::{FakePool, Mode, Names};
 use smart_mining_core::lane::Lane;
 use smart_mining_core::route::{Candidate, Decision, Policy, Rule};
 use smart_mining_core::share::{Board, LinkId, Seat};
-use smart_mining_core::sv1::{Failure, Login, MinerSession, Outcome, PoolSession, Step};
+use smart_mining_core::sv1::{Failure, Login, MinerSession, Outcome, Step};
 use smart_mining_core::{Algorithm, Duration, Instant};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,15 +31,15 @@ pub const EASY: f64 = 16.0 / 4_294_967_296.0;
 pub const LATENCY: Duration = Duration::from_millis(20);
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
-pub fn ms(millis: u64) -> Duration {
+pub const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-pub fn secs(secs: u64) -> Duration {
+pub const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-pub fn at(millis: u64) -> Instant {
+pub const fn at(millis: u64) -> Instant {
     Instant::from_millis(millis)
 }
 
@@ -63,13 +67,16 @@ pub fn candidate(pool: &str, coin: &str, score: impl Into<Option<f64>>) -> Candi
     }
 }
 
+/// One connection of a link. What is under way on an older one is lost with it.
+type Wire = u32;
+
 #[derive(Debug)]
 enum Event {
-    Connected(LinkId),
-    CannotConnect(LinkId),
-    ToPool(LinkId, String),
-    FromPool(LinkId, String),
-    Closed(LinkId),
+    Connected(LinkId, Wire),
+    CannotConnect(LinkId, Wire),
+    ToPool(LinkId, Wire, String),
+    FromPool(LinkId, Wire, String),
+    Closed(LinkId, Wire),
     Mine {
         miner: usize,
         every: Duration,
@@ -82,19 +89,15 @@ enum Event {
     Heartbeat,
 }
 
-#[derive(Debug)]
-pub struct Link {
-    pub pool: String,
-    candidate: Candidate,
-    pub session: Option<PoolSession<usize>>,
-}
-
 pub struct World {
     pub now: Instant,
     pub lane: Lane,
     pub pools: BTreeMap<String, FakePool>,
     pub links: BTreeMap<LinkId, Link>,
     pub miners: Vec<FakeMiner>,
+    /// Those that have not come in yet.
+    greeting: Vec<usize>,
+    pub front: Front,
     pub board: Arc<Board>,
     pub decisions: Vec<(Instant, Decision)>,
     pub failures: Vec<(Instant, String, Failure)>,
@@ -103,6 +106,7 @@ pub struct World {
     pub opened: Vec<(Instant, String)>,
     events: BTreeMap<(Instant, u64), Event>,
     serial: u64,
+    wires: Wire,
     pub latency: Duration,
 }
 
@@ -122,6 +126,8 @@ impl World {
             pools: pools.collect(),
             links: BTreeMap::new(),
             miners: Vec::new(),
+            greeting: Vec::new(),
+            front: Front::default(),
             board: Arc::default(),
             decisions: Vec::new(),
             failures: Vec::new(),
@@ -129,6 +135,7 @@ impl World {
             opened: Vec::new(),
             events: BTreeMap::new(),
             serial: 0,
+            wires: 0,
             latency: LATENCY,
         };
         world.later(secs(50), Event::Heartbeat);
@@ -171,7 +178,8 @@ impl World {
 
     /// Names of the pools that are connected or being connected to.
     pub fn live_links(&self) -> Vec<&str> {
-        self.links.values().map(|link| &*link.pool).collect()
+        let live = self.links.values().filter(|link| link.is_live());
+        live.map(|link| &*link.pool).collect()
     }
 
     // --- what happens out there ---
@@ -186,15 +194,23 @@ impl World {
 
     /// All connections to the pool break.
     pub fn cut(&mut self, pool: &str) {
-        let ids = self.ids(pool);
-        self.pool(pool).connections.clear();
-        for id in ids {
-            self.later(Duration::from_millis(1), Event::Closed(id));
+        for id in self.ids(pool) {
+            self.cut_link(id);
         }
     }
 
-    fn ids(&self, pool: &str) -> Vec<LinkId> {
-        let of_pool = self.links.iter().filter(|(_, link)| link.pool == pool);
+    /// One connection breaks.
+    pub fn cut_link(&mut self, id: LinkId) {
+        let link = &self.links[&id];
+        let (wire, pool) = (link.wire, link.pool.clone());
+        self.pool(&pool).connections.remove(&wire);
+        self.later(Duration::from_millis(1), Event::Closed(id, wire));
+    }
+
+    /// The pool's links that are connected or being connected, oldest first.
+    pub fn ids(&self, pool: &str) -> Vec<LinkId> {
+        let links = self.links.iter();
+        let of_pool = links.filter(|(_, link)| link.pool == pool && link.is_live());
         of_pool.map(|(id, _)| *id).collect()
     }
 
@@ -217,9 +233,11 @@ impl World {
         if self.pools[pool].mode == Mode::BlackHole {
             return;
         }
-        let connected: Vec<LinkId> = self.pools[pool].connections.keys().copied().collect();
-        for id in connected {
-            self.later(self.latency, Event::FromPool(id, line.to_string()));
+        for id in self.ids(pool) {
+            let wire = self.links[&id].wire;
+            if self.pools[pool].connections.contains_key(&wire) {
+                self.later(self.latency, Event::FromPool(id, wire, line.to_string()));
+            }
         }
     }
 
@@ -242,13 +260,33 @@ impl World {
     pub fn miner_on(&mut self, seat: Seat, user: &str, rolls: bool) -> usize {
         let mut miner = FakeMiner::new(seat, user, self.now);
         miner.rolls = rolls;
+        self.join(miner)
+    }
+
+    /// It greets in one packet.
+    pub fn join(&mut self, miner: FakeMiner) -> usize {
         let greeting = miner.greeting();
+        let number = self.miners.len();
         self.miners.push(miner);
-        let number = self.miners.len() - 1;
+        self.greeting.push(number);
+        let board = self.board.clone();
+        let session = &mut self.miners[number].session;
         for line in greeting {
-            self.send(number, &line);
+            let step = self.front.part(session, line.as_bytes(), &board, self.now);
+            assert!(matches!(step, Step::Done), "{step:?}");
         }
+        self.show(number);
         number
+    }
+
+    /// Show it the board, if it reads.
+    pub fn show(&mut self, miner: usize) {
+        let board = self.board.clone();
+        let fake = &mut self.miners[miner];
+        if fake.reads && fake.closed.is_none() {
+            self.front.show(&mut fake.session, &board, self.now);
+            self.flush_miner(miner);
+        }
     }
 
     pub fn session(&mut self, miner: usize) -> &mut MinerSession {
@@ -258,46 +296,36 @@ impl World {
     /// One line from the miner to the appliance.
     pub fn send(&mut self, miner: usize, line: &str) {
         let board = self.board.clone();
-        let step = self.miners[miner]
-            .session
-            .line(line.as_bytes(), &board, self.now);
+        let session = &mut self.miners[miner].session;
+        let step = self.front.line(session, line.as_bytes(), &board, self.now);
         self.act(miner, step);
         self.flush_miner(miner);
     }
 
     fn act(&mut self, miner: usize, step: Step) {
         match step {
-            Step::Done | Step::Named => {}
+            Step::Done | Step::Authorize(_) => {}
             Step::Judged(judged) => {
                 self.miners[miner].submits += 1;
                 self.miners[miner].judged.push(judged);
             }
             Step::Close(why) => self.miners[miner].closed = Some(why),
-            Step::Submit(submit) => {
+            Step::Submit(share) => {
                 self.miners[miner].submits += 1;
-                let (token, link) = (submit.token, submit.job.link);
-                let session = self
-                    .links
-                    .get_mut(&link)
-                    .and_then(|link| link.session.as_mut());
-                let sent = match session {
-                    Some(session) => session.submit(submit, miner, self.now).is_ok(),
-                    None => false,
-                };
-                if !sent {
-                    let judged = self.session(miner).undeliverable(token, "no pool");
-                    self.miners[miner].judged.extend(judged);
-                }
-                self.link_moved(link);
+                let (link, submit) = self.front.put(miner, share, self.now);
+                self.forward(link, submit);
             }
         }
     }
 
+    /// What was written is for this miner, if it is still there.
     pub(super) fn flush_miner(&mut self, miner: usize) {
+        let heard = self.front.heard();
         let miner = &mut self.miners[miner];
-        let output = std::mem::take(miner.session.output());
-        for line in String::from_utf8(output).expect("UTF-8").lines() {
-            miner.hear(line);
+        if miner.closed.is_none() {
+            for line in heard.lines() {
+                miner.hear(line);
+            }
         }
     }
 
@@ -324,7 +352,7 @@ impl World {
         all.filter(|judged| judged.outcome == outcome).count()
     }
 
-    /// What miners were told is what the pools wrote down.
+    /// The accepts that miners were told are those that the pools wrote down.
     pub fn assert_books(&self) {
         let told: usize = self.miners.iter().map(FakeMiner::accepted).sum();
         let paid: u64 = self.pools.values().map(|pool| pool.accepted).sum();

@@ -28,10 +28,13 @@ pub enum Names {
 #[derive(Debug, Default)]
 pub struct Connection {
     pub extranonce1: String,
+    session: String,
     pub login: Option<String>,
     pub names: BTreeSet<String>,
     pub mask: u32,
-    /// The lines that came in.
+    /// What was asked for the job that the login was greeted with.
+    greeted: Option<(String, f64)>,
+    /// The lines that came in, the newest ones.
     pub heard: Vec<String>,
 }
 
@@ -49,9 +52,19 @@ pub struct FakePool {
     pub sends_jobs: bool,
     /// Refuses every share, whatever it is worth.
     pub refuses_shares: bool,
+    /// Gives a known session its extranonce1 again.
+    pub resumes: bool,
+    /// Answers `mining.configure`, if only with a refusal.
+    pub answers_configure: bool,
+    pub answers_extranonce: bool,
     pub jobs: Vec<JobText>,
+    /// What was asked for each of the jobs when it was made.
+    asked: BTreeMap<String, f64>,
     made: u32,
     connected: u32,
+    /// The extranonce1 of each session that was ever given.
+    sessions: BTreeMap<String, String>,
+    /// By the number of the connection.
     pub connections: BTreeMap<u32, Connection>,
     seen: BTreeSet<Vec<u8>>,
     pub accepted: u64,
@@ -73,9 +86,14 @@ impl FakePool {
             early_job: false,
             sends_jobs: true,
             refuses_shares: false,
+            resumes: false,
+            answers_configure: true,
+            answers_extranonce: true,
             jobs: Vec::new(),
+            asked: BTreeMap::new(),
             made: 0,
             connected: 0,
+            sessions: BTreeMap::new(),
             connections: BTreeMap::new(),
             seen: BTreeSet::new(),
             accepted: 0,
@@ -111,43 +129,72 @@ impl FakePool {
         };
         if clean {
             self.jobs.clear();
+            self.asked.clear();
         }
         self.jobs.push(job.clone());
+        self.asked.insert(job.id.clone(), self.difficulty);
         job
     }
 
-    pub fn connect(&mut self, link: u32) {
+    pub fn connect(&mut self, wire: u32) {
         self.connected += 1;
+        let of_this = |what: &str| {
+            let seed = format!("{}{what}{}", self.name, self.connected);
+            hex(&sha256(seed.as_bytes())[..4])
+        };
         let connection = Connection {
-            extranonce1: hex(&sha256(format!("{}{}", self.name, self.connected).as_bytes())[..4]),
+            extranonce1: of_this(""),
+            session: of_this("session"),
             ..Connection::default()
         };
-        self.connections.insert(link, connection);
+        self.connections.insert(wire, connection);
     }
 
-    fn greeting(&self) -> Vec<String> {
+    /// A restart that keeps nothing but the books.
+    pub fn forget_sessions(&mut self) {
+        self.sessions.clear();
+    }
+
+    fn greeting(&mut self, wire: u32) -> Vec<String> {
         let mut lines = vec![set_difficulty(self.difficulty)];
-        lines.extend(
-            self.jobs
-                .last()
-                .filter(|_| self.sends_jobs)
-                .map(JobText::notify),
-        );
+        let job = self.jobs.last().filter(|_| self.sends_jobs);
+        if let (Some(job), Some(connection)) = (job, self.connections.get_mut(&wire)) {
+            connection.greeted = Some((job.id.clone(), self.difficulty));
+            lines.push(job.notify());
+        }
         lines
     }
 
+    /// `mining.subscribe`, perhaps with a session to go on with.
+    fn subscribe(&mut self, wire: u32, wanted: Option<&str>) -> Value {
+        let connection = self.connections.get_mut(&wire).expect("connected");
+        let known = wanted.filter(|_| self.resumes);
+        let known = known.and_then(|session| self.sessions.get_key_value(session));
+        if let Some((session, extranonce1)) = known {
+            connection.session.clone_from(session);
+            connection.extranonce1.clone_from(extranonce1);
+        }
+        let (session, extranonce1) = (&connection.session, &connection.extranonce1);
+        self.sessions.insert(session.clone(), extranonce1.clone());
+        json!([[["mining.notify", session]], extranonce1, self.size])
+    }
+
     /// One line from the appliance; the lines that go back.
-    pub fn line(&mut self, link: u32, line: &str) -> Vec<String> {
+    pub fn line(&mut self, wire: u32, line: &str) -> Vec<String> {
         let message: Value = serde_json::from_str(line).expect("the appliance writes JSON");
-        let Some(connection) = self.connections.get_mut(&link) else {
+        let Some(connection) = self.connections.get_mut(&wire) else {
             return Vec::new();
         };
+        if connection.heard.len() >= 1000 {
+            connection.heard.drain(..500);
+        }
         connection.heard.push(line.to_string());
         let id = &message["id"];
         let params = &message["params"];
         let ok =
             |result: Value| vec![json!({"id": id, "result": result, "error": null}).to_string()];
         match message["method"].as_str() {
+            Some("mining.configure") if !self.answers_configure => Vec::new(),
             Some("mining.configure") => match self.mask {
                 Some(mask) => {
                     let wanted = word(params[1]["version-rolling.mask"].as_str().expect("mask"));
@@ -158,13 +205,9 @@ impl FakePool {
                 None => refusal(id, -3, "Method not found"),
             },
             Some("mining.subscribe") => {
-                let mut lines = ok(json!([
-                    [["mining.notify", "5e55"]],
-                    connection.extranonce1,
-                    self.size
-                ]));
+                let mut lines = ok(self.subscribe(wire, params[1].as_str()));
                 if self.early_job {
-                    lines.extend(self.greeting());
+                    lines.extend(self.greeting(wire));
                 }
                 lines
             }
@@ -175,7 +218,7 @@ impl FakePool {
                     connection.names.insert(name);
                     let mut lines = ok(json!(true));
                     if !self.early_job {
-                        lines.extend(self.greeting());
+                        lines.extend(self.greeting(wire));
                     }
                     return lines;
                 }
@@ -189,9 +232,10 @@ impl FakePool {
                     Names::Unanswered => Vec::new(),
                 }
             }
+            Some("mining.extranonce.subscribe") if !self.answers_extranonce => Vec::new(),
             Some("mining.extranonce.subscribe") => ok(json!(true)),
             Some("mining.submit") if self.mode == Mode::Mute => Vec::new(),
-            Some("mining.submit") => match self.judge(link, params) {
+            Some("mining.submit") => match self.judge(wire, params) {
                 Ok(()) => vec![format!(r#"{{"id":{id},"result":true,"error":null}}"#)],
                 Err((code, text)) => {
                     *self.refused.entry(code).or_default() += 1;
@@ -202,8 +246,8 @@ impl FakePool {
         }
     }
 
-    fn judge(&mut self, link: u32, params: &Value) -> Result<(), (u16, &'static str)> {
-        let connection = &self.connections[&link];
+    fn judge(&mut self, wire: u32, params: &Value) -> Result<(), (u16, &'static str)> {
+        let connection = &self.connections[&wire];
         if self.refuses_shares {
             return Err((20, "Account is banned"));
         }
@@ -231,7 +275,11 @@ impl FakePool {
         }
         let extranonce = format!("{}{}", connection.extranonce1, text(2));
         let header = job.header(&extranonce, version, ntime, word(text(4)));
-        if difficulty(&header) < self.difficulty * 0.999_999_999 {
+        let greeted = connection.greeted.as_ref();
+        let asked = greeted
+            .filter(|(id, _)| *id == job.id)
+            .map_or(self.asked[&job.id], |(_, asked)| *asked);
+        if difficulty(&header) < asked * 0.999_999_999 {
             return Err((23, "Above target"));
         }
         if !self.seen.insert(header) {

@@ -1,7 +1,7 @@
 //! What holds for every dialect, shown toward the miner.
 
 use crate::support::bare::{MinerWire, board, job, methods, submit_line};
-use crate::support::{Answer, Mode, World, at, ms, secs};
+use crate::support::{Answer, Mode, WAITS_FOR, World, at, ms, secs};
 use smart_mining_core::line::{LineBuffer, MINER_LINE, feed};
 use smart_mining_core::share::Board;
 use smart_mining_core::sv1::{Outcome, Step};
@@ -158,7 +158,11 @@ fn a_dead_pool_is_never_covered_by_accepts() {
     world.set_mode("a", Mode::Refusing);
     world.run(ms(100));
     assert_eq!(world.miners[miner].answer(id), Some(&Answer::Error(20)));
-    assert_eq!(world.mine_now(miner), Answer::Error(20));
+    let id = world.mine(miner).expect("the old job");
+    world.run(WAITS_FOR - ms(1));
+    assert_eq!(world.miners[miner].answer(id), None, "a may come back");
+    world.run(ms(1));
+    assert_eq!(world.miners[miner].answer(id), Some(&Answer::Error(20)));
     assert_eq!(world.outcomes(Outcome::Unknown), 1, "it was under way");
     assert_eq!(world.outcomes(Outcome::Lost), 1, "it had nowhere to go");
     assert_eq!(world.pools["a"].accepted, 0);
@@ -175,10 +179,10 @@ fn a_miner_that_does_not_log_in_within_15_s_is_let_go() {
         if !line.is_empty() {
             wire.tell(line);
         }
-        assert_eq!(wire.session.deadline(), Some(at(15_000)));
-        assert!(matches!(wire.session.tick(at(14_999)), Step::Done));
-        assert!(matches!(wire.session.tick(at(15_000)), Step::Close(_)));
+        assert_eq!(wire.session.handshake_deadline(), Some(at(15_000)));
     }
+    let wire = MinerWire::working(Board::new());
+    assert_eq!(wire.session.handshake_deadline(), None);
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Bitcoin SV1, toward the miner: handshake, version rolling, difficulty.
 
-use crate::support::bare::{MinerWire, board, job, methods, submit_line, with_difficulty, work};
+use crate::support::bare::{
+    MinerWire, board, job, job_of, methods, submit_line, terms, with_difficulty, work,
+};
 use crate::support::hash::difficulty;
 use crate::support::{Answer, EASY, FakePool, World, secs};
 use serde_json::json;
-use smart_mining_core::share::{Board, Job, Split};
+use smart_mining_core::share::{Board, Renderings, Split, Terms};
 use smart_mining_core::sv1::Step;
 use std::sync::Arc;
 
@@ -39,20 +41,19 @@ fn configure_subscribe_and_authorize_come_in_any_order() {
 
 #[test]
 fn esp_miners_burst_is_answered_in_order_and_then_comes_the_job() {
-    let mut wire = MinerWire::new(board(job(1)));
-    for line in [
+    let mut wire = MinerWire::new(board(with_difficulty(1, 1e6)));
+    let heard = wire.burst(&[
         CONFIGURE,
         SUBSCRIBE,
         AUTHORIZE,
-        r#"{"id":4,"method":"mining.suggest_difficulty","params":[1000]}"#,
+        r#"{"id":4,"method":"mining.suggest_difficulty","params":[1024]}"#,
         r#"{"id":5,"method":"mining.extranonce.subscribe","params":[]}"#,
-    ] {
-        wire.step(line);
-    }
-    let heard = wire.heard();
+    ]);
     let order: Vec<_> = heard.iter().map(|line| line["id"].as_u64()).collect();
-    let answers = [Some(1), Some(2), Some(3), None, None, Some(4), Some(5)];
+    let answers = [Some(1), Some(2), Some(3), Some(4), Some(5), None, None];
     assert_eq!(order, answers);
+    // What came in the same packet counts for the first job already.
+    assert_eq!(heard[5]["params"], json!([1024]));
     assert_eq!(wire.session.agent(), "bitaxe/BM1370/v2.9");
 }
 
@@ -63,7 +64,7 @@ fn configure_answers_every_extension_that_was_asked_for() {
         r#"{"id":1,"method":"mining.configure","params":[["minimum-difficulty","version-rolling","subscribe-extranonce","info","x"],{"minimum-difficulty.value":2048,"version-rolling.mask":"00c00000","version-rolling.min-bit-count":2}]}"#,
     );
     let answer = json!({
-        "minimum-difficulty": false, "version-rolling": true,
+        "minimum-difficulty": true, "version-rolling": true,
         "version-rolling.mask": "00c00000", "subscribe-extranonce": true,
         "info": true, "x": false,
     });
@@ -102,10 +103,14 @@ fn a_submit_without_version_bits_is_hashed_with_the_jobs_own_version() {
     // The pool's version has bits inside the mask.
     let mut text = FakePool::new("a").jobs.remove(0);
     text.version = "20006000".into();
-    let mut job = with_difficulty(1, EASY);
-    job.work = Arc::new(work(&text));
+    let terms = Terms {
+        work: Arc::new(work(&text)),
+        difficulty: EASY,
+        ..terms()
+    };
+    let job = job_of(1, terms);
     let meets = |version: u32, nonce: u32| {
-        let header = text.header("01020304000000002a000001", version, 0x6700_003c, nonce);
+        let header = text.header("0a0b0c0d000000002a000001", version, 0x6700_003c, nonce);
         difficulty(&header) >= EASY
     };
     let nonce = (0..).find(|nonce| meets(0x2000_6000, *nonce) && !meets(0x2000_0000, *nonce));
@@ -113,7 +118,7 @@ fn a_submit_without_version_bits_is_hashed_with_the_jobs_own_version() {
     for line in [CONFIGURE, SUBSCRIBE, AUTHORIZE] {
         wire.tell(line);
     }
-    let share = wire.submit("4", 1, nonce.expect("some nonce"));
+    let share = wire.share("4", 1, nonce.expect("some nonce"));
     assert_eq!(share.version_bits, None);
 }
 
@@ -156,10 +161,8 @@ fn a_pool_without_version_rolling_turns_it_off() {
 #[test]
 fn the_difficulty_precedes_the_job_and_is_told_only_when_it_changed() {
     let mut wire = MinerWire::working(board(job(1)));
-    wire.board.put_up(job(2), 1, true);
-    assert_eq!(methods(&wire.show()), ["mining.notify"]);
-    wire.board.put_up(with_difficulty(3, 0.5), 1, true);
-    let heard = wire.show();
+    assert_eq!(methods(&wire.put_up(job(2), true)), ["mining.notify"]);
+    let heard = wire.put_up(with_difficulty(3, 0.5), true);
     assert_eq!(methods(&heard), ["mining.set_difficulty", "mining.notify"]);
     assert_eq!(heard[0]["params"], json!([0.5]));
 }
@@ -167,17 +170,16 @@ fn the_difficulty_precedes_the_job_and_is_told_only_when_it_changed() {
 #[test]
 fn a_changed_difficulty_comes_with_a_clean_job() {
     let mut wire = MinerWire::working(board(job(1)));
-    wire.board.put_up(job(2), 1, false);
+    wire.board.put_up(job(2), false);
     assert_eq!(wire.show()[0]["params"][8], false);
-    wire.board.put_up(with_difficulty(3, 0.5), 1, false);
+    wire.board.put_up(with_difficulty(3, 0.5), false);
     assert_eq!(wire.show()[1]["params"][8], true);
 }
 
 #[test]
 fn shares_of_a_job_are_judged_by_the_difficulty_it_was_given_with() {
     let mut wire = MinerWire::working(board(job(1)));
-    wire.board.put_up(with_difficulty(2, 1e9), 1, false);
-    wire.show();
+    wire.put_up(with_difficulty(2, 1e9), false);
     wire.submit("4", 1, 1);
     let heard = wire.tell(&submit_line("5", "acc.rig", 2, 2));
     assert_eq!(heard[0]["error"][0], 23);
@@ -186,13 +188,12 @@ fn shares_of_a_job_are_judged_by_the_difficulty_it_was_given_with() {
 #[test]
 fn a_clean_job_that_a_slow_miner_skipped_still_counts() {
     let mut wire = MinerWire::working(board(job(1)));
-    wire.board.put_up(job(2), 1, true);
-    wire.board.put_up(job(3), 1, false);
-    let heard = wire.show();
+    wire.board.put_up(job(2), true);
+    let heard = wire.put_up(job(3), false);
     assert_eq!(heard.len(), 1, "only the newest");
     assert_eq!(heard[0]["params"][0], "3");
     assert_eq!(heard[0]["params"][8], true);
-    wire.board.put_up(job(4), 1, false);
+    wire.board.put_up(job(4), false);
     assert_eq!(wire.show()[0]["params"][8], false, "told once");
 }
 
@@ -251,12 +252,14 @@ fn percent_encoded_worker_names_reach_the_pool_decoded() {
 
 #[test]
 fn a_job_of_the_board_without_room_for_the_miners_group_is_not_sent() {
-    let crowded = Job {
-        split: Split::new(&[1], 4).expect("room"),
-        ..job(1)
-    };
-    let mut board = Board::new();
-    board.put_up(crowded, 2, true);
-    assert!(board.line(0).is_some());
-    assert_eq!(board.line(1), None);
+    let crowded = job_of(
+        1,
+        Terms {
+            split: Split::new(&[1], 4).expect("room"),
+            ..terms()
+        },
+    );
+    let mut renderings = Renderings::new();
+    assert!(renderings.line(&crowded, 0).is_some());
+    assert_eq!(renderings.line(&crowded, 1), None);
 }

@@ -5,25 +5,20 @@ use crate::support::hash::unhex;
 use crate::support::{Answer, EASY, Mode, Names, World, at, ms, secs};
 use smart_mining_core::share::{Reject, Seat, Verdict};
 use smart_mining_core::sv1::miner::MAX_IN_FLIGHT;
-use smart_mining_core::sv1::{Outcome, Step};
+use smart_mining_core::sv1::{Failure, Outcome, Step};
 
 #[test]
 fn minerds_constant_submit_ids_are_matched_by_the_order_of_the_verdicts() {
     let mut wire = MinerWire::working(board(job(1)));
-    let shares: Vec<_> = (0..3).map(|nonce| wire.submit("4", 1, nonce)).collect();
+    let tokens: Vec<_> = (0..3).map(|nonce| wire.submit("4", 1, nonce)).collect();
     let verdicts = [
         (1, Verdict::Accepted),
         (0, Verdict::Rejected(Reject::new(21, "Job not found"))),
         (2, Verdict::Accepted),
     ];
     for (share, verdict) in &verdicts {
-        let judged = wire.session.verdict(shares[*share].token, verdict);
-        assert!(judged.is_some());
-        assert!(
-            wire.session
-                .verdict(shares[*share].token, verdict)
-                .is_none()
-        );
+        assert!(wire.verdict(tokens[*share], verdict).is_some());
+        assert!(wire.verdict(tokens[*share], verdict).is_none());
     }
     let heard = wire.heard();
     assert!(heard.iter().all(|line| line["id"] == 4));
@@ -92,8 +87,9 @@ fn a_share_that_is_not_enough_work_is_refused_here() {
     world.retarget("a", 1e9);
     world.run(secs(1));
     let miner = world.miner("acc.rig");
-    world.miners[miner].difficulty = EASY;
-    assert_eq!(world.mine_now(miner), Answer::Error(23));
+    let (id, line) = world.miners[miner].find_worth(0, EASY..1.0).expect("a job");
+    world.send(miner, &line);
+    assert_eq!(world.miners[miner].answer(id), Some(&Answer::Error(23)));
     assert!(
         world.pools["a"].refused.is_empty(),
         "the pool was not bothered"
@@ -103,7 +99,7 @@ fn a_share_that_is_not_enough_work_is_refused_here() {
 #[test]
 fn a_share_sent_twice_is_refused_here_also_under_the_id_of_a_job_issued_again() {
     let mut wire = MinerWire::working(board(job(1)));
-    wire.board.put_up(job(2), 1, false);
+    wire.put_up(job(2), false);
     wire.submit("4", 1, 7);
     for job in [1, 2] {
         let heard = wire.tell(&submit_line("5", "acc.rig", job, 7));
@@ -144,28 +140,22 @@ fn a_clean_job_of_the_pool_makes_its_older_jobs_stale() {
 #[test]
 fn a_verdict_that_does_not_come_within_30_s_is_unknown_and_no_accept() {
     let mut wire = MinerWire::working(board(job(1)));
-    let share = wire.submit("4", 1, 7);
-    assert_eq!(wire.session.deadline(), Some(at(30_000)));
-    assert!(matches!(wire.session.tick(at(29_999)), Step::Done));
-    let Step::Judged(judged) = wire.session.tick(at(30_000)) else {
-        panic!("answered");
-    };
-    assert_eq!(judged.outcome, Outcome::Unknown);
+    let token = wire.submit("4", 1, 7);
+    wire.now = at(29_999);
+    assert!(wire.overdue().is_empty());
+    wire.now = at(30_000);
+    let outcomes: Vec<_> = wire.overdue().iter().map(|judged| judged.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Unknown]);
     assert_eq!(wire.heard()[0]["error"][0], 20);
-    assert_eq!(wire.session.deadline(), None);
     // It comes too late: the miner had its answer.
-    assert!(
-        wire.session
-            .verdict(share.token, &Verdict::Accepted)
-            .is_none()
-    );
+    assert!(wire.verdict(token, &Verdict::Accepted).is_none());
     assert!(wire.raw().is_empty());
 }
 
 #[test]
 fn shares_beyond_the_bound_are_refused_at_once_and_said_so() {
     let mut wire = MinerWire::working(board(job(1)));
-    for nonce in 0..MAX_IN_FLIGHT as u32 {
+    for nonce in 0..u32::from(MAX_IN_FLIGHT) {
         wire.submit("4", 1, nonce);
     }
     // No pool saw it, so it is lost, and not a share that a pool refused.
@@ -252,17 +242,20 @@ fn a_worker_mismatch_is_sent_once_more_under_the_login_and_accepted() {
 }
 
 #[test]
-fn a_mute_pool_is_left_after_10_s_and_its_shares_are_not_called_accepted() {
+fn a_mute_pool_is_left_after_20_s_and_its_shares_are_not_called_accepted() {
     let mut world = World::running(&["a", "b"]);
     let miner = world.miner("acc.one");
     assert_eq!(world.mine_now(miner), Answer::True);
     world.set_mode("a", Mode::Mute);
-    let id = world.mine(miner).expect("a job");
-    world.run(secs(9));
-    assert_eq!(world.route(), Some("a"));
-    world.run(secs(1));
+    let ids = [(); 3].map(|()| world.mine(miner).expect("a job"));
+    world.run(secs(20) - ms(1));
+    assert_eq!(world.route(), Some("a"), "its lines still come");
+    world.run(ms(1));
     assert_eq!(world.route(), Some("b"));
-    assert_eq!(world.miners[miner].answer(id), Some(&Answer::Error(20)));
+    for id in ids {
+        assert_eq!(world.miners[miner].answer(id), Some(&Answer::Error(20)));
+    }
+    assert!(matches!(world.failures[0].2, Failure::Mute));
     assert_eq!(world.mine_now(miner), Answer::True);
     world.assert_books();
 }
