@@ -360,7 +360,7 @@ async fn a_fleet_shares_one_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn miners_beyond_a_narrow_pools_room_are_told_of_on_the_page() {
+async fn miners_beyond_a_narrow_pools_room_get_a_connection_of_their_own() {
     let config = PoolConfig {
         extranonce2_size: 4,
         ..PoolConfig::new("a", Algorithm::Sha256d, 1)
@@ -369,13 +369,15 @@ async fn miners_beyond_a_narrow_pools_room_are_told_of_on_the_page() {
     let appliance = Farm::new().pool("a", a.address(), "").start();
     appliance.on_pool("a").await;
     let mut guests = Vec::new();
-    for _ in 0..257 {
+    for _ in 0..256 {
         let guest = RawClient::connect(appliance.farm.sha256d, PATIENCE).await;
         guests.push(guest.expect("let in"));
     }
-    let told = || appliance.get("/api/events").unwrap_or_default();
-    appliance
-        .until("the event", |_| told().contains("pool-too-narrow"))
-        .await;
-    assert!(told().contains("room for 256 miners"), "{}", told());
+    let address = appliance.farm.sha256d;
+    let miners = [miner(address, "rig257", Personality::Minerd)];
+    all_work(&miners).await;
+    rest(&miners).await;
+    assert_untroubled(&miners);
+    assert_books_agree(&miners, &[&a]);
+    assert_eq!(a.books().connections_opened, 2);
 }

@@ -576,7 +576,8 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    // The miners' side waits without yielding, as the listener's thread does.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_link_that_is_let_go_still_brings_the_verdict_of_what_it_sent() {
         let (mut bench, mut pool) = Bench::logged_in().await;
         bench.deliver(5).await;
@@ -592,7 +593,7 @@ mod tests {
         assert_eq!(verdict, (5, Verdict::Accepted));
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn what_was_sent_is_unknown_when_the_pool_goes() {
         let (mut bench, mut pool) = Bench::logged_in().await;
         bench.deliver(1).await;
@@ -604,7 +605,7 @@ mod tests {
         assert!(matches!(verdict, (1, Verdict::Unknown(_))), "{verdict:?}");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn shares_of_a_short_outage_are_sent_when_the_pool_takes_the_session_up_again() {
         let (mut bench, pool) = Bench::logged_in().await;
         drop(pool);
@@ -637,7 +638,7 @@ mod tests {
         }
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn shares_of_another_session_are_lost_and_no_pool_sees_them() {
         let (mut bench, pool) = Bench::logged_in().await;
         drop(pool);
@@ -654,7 +655,7 @@ mod tests {
         assert!(matches!(verdict, (1, Verdict::Unsent(_))), "{verdict:?}");
     }
 
-    #[tokio::test]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_share_that_waited_when_the_lane_let_go_is_answered_at_once() {
         let (mut bench, pool) = Bench::logged_in().await;
         drop(pool);

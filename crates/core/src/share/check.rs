@@ -32,9 +32,13 @@ pub fn check(job: &Job, claim: &Claim) -> Result<Checked, Reject> {
     if claim.version_bits & !(claim.mask & job.version_mask) != 0 {
         return Err(other("version bits outside the mask"));
     }
+    let seat = Seat {
+        group: job.part(claim.seat.group),
+        ..claim.seat
+    };
     let extranonce2 = job
         .split
-        .extranonce2(claim.seat, claim.rolled)
+        .extranonce2(seat, claim.rolled)
         .ok_or_else(|| other("no room for this miner on the pool's connection"))?;
     let header = header(job, claim, &extranonce2);
     let identity = sha256d(&header);

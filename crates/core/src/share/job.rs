@@ -140,10 +140,19 @@ impl Job {
         &self.coinbase_head
     }
 
+    /// Which part of the connection's room is this group's: one that has the
+    /// connection to itself has all of it.
+    pub(super) const fn part(&self, group: u8) -> u8 {
+        match self.group {
+            Some(_) => 0,
+            None => group,
+        }
+    }
+
     /// The `mining.notify` for one group, up to the `clean_jobs` flag, which
     /// depends on what each miner missed. `false`: no room for that group.
     pub fn render(&self, group: u8, out: &mut Vec<u8>) -> bool {
-        let Some(middle) = self.split.middle(group) else {
+        let Some(middle) = self.split.middle(self.part(group)) else {
             return false;
         };
         let work = &*self.work;
