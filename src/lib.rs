@@ -17,12 +17,14 @@
 
 pub mod clock;
 pub mod config;
+pub mod counts;
 pub mod events;
 pub mod journal;
 pub mod lane;
 pub mod ledger;
 pub mod listener;
 pub mod notify;
+pub mod per_algorithm;
 pub mod pulse;
 pub mod rate;
 pub mod refuge;

@@ -68,6 +68,7 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::counts::Counts;
     use crate::store::{MinuteTotal, Record};
     use smart_mining_wire::report::FarmState;
     use smart_mining_wire::{Algorithm, Report};
@@ -103,14 +104,13 @@ mod tests {
         let total = MinuteTotal {
             minute: 60,
             algorithm: Algorithm::Sha256d,
-            worker: "w".to_owned(),
-            pool: "a".to_owned(),
-            accepted: 3,
-            rejected: 0,
-            stale: 0,
-            unknown: 0,
-            lost: 0,
-            difficulty_accepted: 1.0,
+            worker: "w".parse().expect("short"),
+            pool: "a".into(),
+            counts: Counts {
+                accepted: 3,
+                difficulty_accepted: 1.0,
+                ..Counts::default()
+            },
         };
         let count = |store: &Store| {
             store.count_for_reports();

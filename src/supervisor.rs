@@ -117,7 +117,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     }
     let outcome = watch_over(&around, &page_views, &mut pulses, &mut tasks).await;
     events.record("stopped", &config.farm.name, "the appliance stops");
-    around.ledger.write_to(&store);
+    around.ledger.finish(&store);
     // Writes what is pending; the file is whole without its WAL afterwards.
     store.close()?;
     outcome

@@ -1,6 +1,7 @@
 //! What was answered survives power cuts; a damaged store is put aside and the farm goes on.
 
 use rusqlite::Connection;
+use smart_mining_proxy::counts::Counts;
 use smart_mining_proxy::store::{
     Decision, Limits, MinuteTotal, Opened, Record, Store, StoreError, Waiting, schema,
 };
@@ -67,14 +68,19 @@ fn total(minute: u64, worker: &str, accepted: u64) -> MinuteTotal {
     MinuteTotal {
         minute,
         algorithm: Algorithm::Sha256d,
-        worker: worker.into(),
+        worker: worker.parse().expect("short"),
         pool: "barn-solo".into(),
-        accepted,
-        rejected: 1,
-        stale: 2,
-        unknown: 3,
-        lost: 4,
-        difficulty_accepted: 0.5,
+        counts: Counts {
+            accepted,
+            local: 5,
+            rejected: 1,
+            stale: 2,
+            unknown: 3,
+            lost: 4,
+            refused_here: 2,
+            difficulty_accepted: 0.5,
+            work: 1.5,
+        },
     }
 }
 
@@ -177,10 +183,16 @@ fn totals_of_one_minute_are_added_up() {
     assert_eq!(totals.len(), 3);
     let first = &totals[0];
     assert_eq!(
-        (first.worker.as_str(), first.accepted, first.lost),
+        (
+            first.worker.as_str(),
+            first.counts.accepted,
+            first.counts.lost
+        ),
         ("s19", 12, 8)
     );
-    assert_eq!(first.difficulty_accepted, 1.0);
+    let counts = &first.counts;
+    assert_eq!((counts.local, counts.refused_here), (10, 4));
+    assert_eq!((counts.difficulty_accepted, counts.work), (1.0, 3.0));
     let later = store
         .reader()
         .expect("a reader")
@@ -193,11 +205,9 @@ fn totals_of_one_minute_are_added_up() {
 fn odd_numbers_and_long_texts_do_no_harm() {
     let place = Place::new();
     let (store, _) = place.open();
-    let odd = MinuteTotal {
-        accepted: u64::MAX,
-        difficulty_accepted: f64::NAN,
-        ..total(u64::MAX, "w", 0)
-    };
+    let mut odd = total(u64::MAX, "w", u64::MAX);
+    odd.counts.difficulty_accepted = f64::NAN;
+    odd.counts.work = f64::INFINITY;
     assert!(store.record(Record::ShareTotals(vec![odd])));
     let text = "é".repeat(100_000);
     assert!(store.record(Record::Event {
@@ -210,7 +220,9 @@ fn odd_numbers_and_long_texts_do_no_harm() {
     let reader = store.reader().expect("a reader");
     assert_eq!(reader.events(1).expect("events")[0].text.len(), 4096);
     assert_eq!(
-        reader.totals(0).expect("totals")[0].difficulty_accepted,
+        reader.totals(0).expect("totals")[0]
+            .counts
+            .difficulty_accepted,
         0.0
     );
     let refused = store.save_snapshot(u64::MAX, 0, String::new());
@@ -354,7 +366,7 @@ fn readers_see_whole_groups_while_the_writer_writes() {
                 let mut last = 0;
                 while last < 400 {
                     let totals = reader.totals(0).expect("totals");
-                    let accepted: u64 = totals.iter().map(|t| t.accepted).sum();
+                    let accepted: u64 = totals.iter().map(|t| t.counts.accepted).sum();
                     // Both workers are in one record, so in one transaction.
                     assert_eq!(accepted % 2, 0);
                     assert!(accepted >= last, "never back");
@@ -791,7 +803,7 @@ fn nothing_that_was_answered_is_lost_when_the_power_goes() {
         });
         assert!(newest >= committed, "round {round}: {newest} < {committed}");
         let totals = store.reader().expect("a reader").totals(0).expect("totals");
-        let accepted: u64 = totals.iter().map(|t| t.accepted).sum();
+        let accepted: u64 = totals.iter().map(|t| t.counts.accepted).sum();
         // Each record is there once or not at all; a cut loses at most the three since the last flush.
         assert!(
             accepted <= newest + 1,

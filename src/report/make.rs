@@ -63,7 +63,7 @@ fn algorithm(lane: &AlgorithmStatus, moment: Moment) -> AlgorithmReport {
         coin: route.coin.clone(),
         since: moment.wall.saturating_sub(route.seconds).min(MAX_TIME),
     });
-    let hashrate = lane.totals.hashrate_10m;
+    let hashrate = lane.totals.hashrates.hashrate_10m;
     AlgorithmReport {
         route,
         hashrate: if hashrate.is_finite() {

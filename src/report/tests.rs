@@ -358,8 +358,11 @@ fn a_report_has_the_counts_since_the_one_before_and_nobody_s_name() {
                 pool_difficulty: 1.0,
                 by: Judge::Pool,
             };
-            let ledger = &farm.reporter.views.ledger;
-            ledger.add(Algorithm::Sha256d, "someone.rig1", "a", &judged);
+            let views = &farm.reporter.views;
+            let (pool, now) = ("a".into(), views.clock.now());
+            views
+                .ledger
+                .add(Algorithm::Sha256d, "someone.rig1", &pool, &judged, now);
         }
     };
     accepted(&farm, 3);

@@ -39,7 +39,7 @@ pub fn render(status: &Status) -> String {
         "hashrate_hashes_per_second",
         "gauge",
         "From accepted difficulty over ten minutes.",
-        |a| vec![(String::new(), a.totals.hashrate_10m)],
+        |a| vec![(String::new(), a.totals.hashrates.hashrate_10m)],
     );
     per_algorithm(
         &mut out,

@@ -145,7 +145,7 @@ fn lane(out: &mut String, lane: &AlgorithmStatus) {
         out,
         "<p>{} over 10 min. Shares: {} accepted, {} rejected, {} stale, {} unknown, {} lost.</p>\
          <div class=wide><table><tr><th>Candidate<th>Coin<th class=n>USD per TH/s and day<th>State</tr>",
-        hashrate(lane.totals.hashrate_10m),
+        hashrate(lane.totals.hashrates.hashrate_10m),
         counts.accepted,
         counts.rejected,
         counts.stale,
@@ -200,7 +200,7 @@ fn miners(out: &mut String, miners: &[MinerView]) {
             text(&miner.address),
             miner.algorithm,
             text(&miner.agent),
-            hashrate(miner.hashrate_10m),
+            hashrate(miner.hashrates.hashrate_10m),
             counts.accepted,
         );
     }

@@ -13,6 +13,7 @@ mod outbox;
 mod reader;
 mod rows;
 pub mod schema;
+mod totals;
 mod types;
 mod writer;
 
@@ -55,6 +56,8 @@ struct Shared {
     dropped: AtomicU64,
     /// Whether shares are counted for reports.
     reporting: AtomicBool,
+    /// Records wait that the disk refused.
+    stuck: AtomicBool,
     last_error: Mutex<Option<String>>,
 }
 
@@ -186,6 +189,12 @@ impl Store {
     /// Records that were lost because the queue was full or the disk refused them.
     pub fn dropped(&self) -> u64 {
         self.inner.shared.dropped.load(Relaxed)
+    }
+
+    /// The disk refused records, and they wait for the next try. What can wait
+    /// elsewhere should: the room for them here is bounded.
+    pub fn is_stuck(&self) -> bool {
+        self.inner.shared.stuck.load(Relaxed)
     }
 
     /// Grows at least once a second while the writer is well: for the watchdog.

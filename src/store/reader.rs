@@ -3,7 +3,9 @@
 use super::open::{connect_to_read, sqlite};
 use super::outbox::{self, OutboxState, Waiting};
 use super::{Decision, DecisionRow, EventRow, MinuteTotal, StoreError};
+use crate::counts::Counts;
 use rusqlite::{Connection, OptionalExtension, Row};
+use smart_mining_core::share::WorkerName;
 use std::path::{Path, PathBuf};
 
 /// One read-only connection; give each thread its own.
@@ -57,9 +59,8 @@ impl Reader {
 
     /// Every minute from `since` (unix seconds) on, oldest first.
     pub fn totals(&self, since: u64) -> Result<Vec<MinuteTotal>, StoreError> {
-        let sql =
-            "SELECT minute, algorithm, worker, pool, accepted, rejected, stale, unknown, lost,
-                          difficulty_accepted
+        let sql = "SELECT minute, algorithm, worker, pool, accepted, local, rejected, stale,
+                          unknown, lost, refused_here, difficulty_accepted, work
                    FROM share_totals WHERE minute >= ?1 ORDER BY minute, algorithm, worker, pool";
         let read = || -> rusqlite::Result<Vec<MinuteTotal>> {
             let mut statement = self.connection.prepare(sql)?;
@@ -120,13 +121,26 @@ fn total(row: &Row<'_>) -> rusqlite::Result<Option<MinuteTotal>> {
     Ok(Some(MinuteTotal {
         minute: unsigned(row, 0)?,
         algorithm,
-        worker: row.get(2)?,
-        pool: row.get(3)?,
-        accepted: unsigned(row, 4)?,
-        rejected: unsigned(row, 5)?,
-        stale: unsigned(row, 6)?,
-        unknown: unsigned(row, 7)?,
-        lost: unsigned(row, 8)?,
-        difficulty_accepted: row.get(9)?,
+        worker: name(row.get_ref(2)?.as_str()?),
+        pool: row.get_ref(3)?.as_str()?.into(),
+        counts: Counts {
+            accepted: unsigned(row, 4)?,
+            local: unsigned(row, 5)?,
+            rejected: unsigned(row, 6)?,
+            stale: unsigned(row, 7)?,
+            unknown: unsigned(row, 8)?,
+            lost: unsigned(row, 9)?,
+            refused_here: unsigned(row, 10)?,
+            difficulty_accepted: row.get(11)?,
+            work: row.get(12)?,
+        },
     }))
+}
+
+/// As much of it as a name may have; this release writes none that is longer.
+fn name(text: &str) -> WorkerName {
+    let mut name = WorkerName::new();
+    // Stops at the first character that has no room.
+    let _ = text.chars().try_for_each(|character| name.push(character));
+    name
 }

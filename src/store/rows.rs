@@ -1,6 +1,7 @@
 //! The statements: what goes into which table, and what is old enough to go.
 
-use super::{Decision, Limits, MinuteTotal, Record, Recovered, StoredSnapshot};
+use super::totals::{TotalStatements, fold};
+use super::{Decision, Limits, Record, Recovered, StoredSnapshot};
 use rusqlite::{Connection, Statement, Transaction, params};
 
 /// Longest text of one row; a line that is longer tells nothing more.
@@ -26,8 +27,7 @@ fn count(value: usize) -> i64 {
 pub(super) struct Statements<'t> {
     event: Statement<'t>,
     decision: Statement<'t>,
-    total: Statement<'t>,
-    unreported: Statement<'t>,
+    totals: TotalStatements<'t>,
     meta: Statement<'t>,
 }
 
@@ -41,25 +41,7 @@ impl<'t> Statements<'t> {
                 "INSERT INTO decisions (at, algorithm, from_pool, to_pool, coin, rule, text, detail)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
-            total: db.prepare(
-                "INSERT INTO share_totals VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-                 ON CONFLICT (minute, algorithm, worker, pool) DO UPDATE SET
-                    accepted = accepted + excluded.accepted,
-                    rejected = rejected + excluded.rejected,
-                    stale = stale + excluded.stale,
-                    unknown = unknown + excluded.unknown,
-                    lost = lost + excluded.lost,
-                    difficulty_accepted = difficulty_accepted + excluded.difficulty_accepted",
-            )?,
-            unreported: db.prepare(
-                "INSERT INTO unreported VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                 ON CONFLICT (algorithm) DO UPDATE SET
-                    accepted = accepted + excluded.accepted,
-                    rejected = rejected + excluded.rejected,
-                    stale = stale + excluded.stale,
-                    unknown = unknown + excluded.unknown,
-                    lost = lost + excluded.lost",
-            )?,
+            totals: TotalStatements::prepare(db)?,
             meta: db.prepare(
                 "INSERT INTO meta (key, value) VALUES (?1, ?2)
                  ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -80,13 +62,8 @@ impl<'t> Statements<'t> {
                 self.event.execute(row).map(drop)
             }
             Record::Decision(decision) => self.write_decision(decision),
-            Record::ShareTotals(totals) => totals.iter().try_for_each(|total| {
-                self.add(total)?;
-                if reporting {
-                    self.add_unreported(total)?;
-                }
-                Ok(())
-            }),
+            Record::ShareTotals(totals) => self.totals.add(totals, reporting),
+            Record::ByWorker(totals) => self.totals.name_workers(totals),
             Record::Meta { key, value } => self.meta.execute([key, cut(value)]).map(drop),
         }
     }
@@ -110,41 +87,6 @@ impl<'t> Statements<'t> {
             detail,
         ];
         self.decision.execute(row).map(drop)
-    }
-
-    fn add(&mut self, total: &MinuteTotal) -> rusqlite::Result<()> {
-        // NaN would be stored as NULL, which the table refuses.
-        let finite = total.difficulty_accepted.is_finite();
-        let difficulty = if finite {
-            total.difficulty_accepted
-        } else {
-            0.0
-        };
-        let row = params![
-            int(total.minute),
-            total.algorithm.name(),
-            cut(&total.worker),
-            cut(&total.pool),
-            int(total.accepted),
-            int(total.rejected),
-            int(total.stale),
-            int(total.unknown),
-            int(total.lost),
-            difficulty,
-        ];
-        self.total.execute(row).map(drop)
-    }
-
-    fn add_unreported(&mut self, total: &MinuteTotal) -> rusqlite::Result<()> {
-        let row = params![
-            total.algorithm.name(),
-            int(total.accepted),
-            int(total.rejected),
-            int(total.stale),
-            int(total.unknown),
-            int(total.lost),
-        ];
-        self.unreported.execute(row).map(drop)
     }
 }
 
@@ -248,5 +190,5 @@ pub(super) fn prune(
         let old = "DELETE FROM share_totals WHERE minute < ?1";
         transaction.execute(old, [int(oldest)])?;
     }
-    Ok(())
+    fold(transaction, limits)
 }

@@ -13,6 +13,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations-sqlite/0002_history.sql")),
     M::up(include_str!("../../migrations-sqlite/0003_outbox.sql")),
     M::up(include_str!("../../migrations-sqlite/0004_reports.sql")),
+    M::up(include_str!("../../migrations-sqlite/0005_shares.sql")),
 ];
 
 /// The schema version that this release writes.

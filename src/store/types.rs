@@ -1,7 +1,10 @@
 //! What goes in and what comes out.
 
+use crate::counts::Counts;
+use smart_mining_core::share::WorkerName;
 use smart_mining_wire::Algorithm;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a start finds in the store.
@@ -48,6 +51,8 @@ pub enum Record {
     Decision(Decision),
     /// Counts to add to what the store has for the same minute.
     ShareTotals(Vec<MinuteTotal>),
+    /// Whose shares of a minute they were that were recorded without a worker before.
+    ByWorker(Vec<MinuteTotal>),
     /// A small fact, replacing the one of the same key.
     Meta {
         key: &'static str,
@@ -58,7 +63,7 @@ pub enum Record {
 impl Record {
     pub(super) fn rows(&self) -> usize {
         match self {
-            Self::ShareTotals(totals) => totals.len(),
+            Self::ShareTotals(totals) | Self::ByWorker(totals) => totals.len(),
             Self::Event { .. } | Self::Decision(_) | Self::Meta { .. } => 1,
         }
     }
@@ -86,16 +91,10 @@ pub struct MinuteTotal {
     /// Unix seconds at which the minute starts.
     pub minute: u64,
     pub algorithm: Algorithm,
-    pub worker: String,
-    pub pool: String,
-    pub accepted: u64,
-    pub rejected: u64,
-    pub stale: u64,
-    /// Sent, but the pool's verdict never came.
-    pub unknown: u64,
-    /// Never sent: no pool could take it.
-    pub lost: u64,
-    pub difficulty_accepted: f64,
+    /// Empty: of no worker in particular.
+    pub worker: WorkerName,
+    pub pool: Arc<str>,
+    pub counts: Counts,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +131,8 @@ pub struct Limits {
     pub decisions: u64,
     /// How long share totals are kept.
     pub share_totals: Duration,
+    /// Pages that may be in use before the oldest totals lose their workers' names.
+    pub detail_pages: u32,
     /// Pages of 4 KiB that the file may have.
     pub max_pages: u32,
 }
@@ -150,6 +151,7 @@ impl Default for Limits {
             events: 10_000,
             decisions: 5000,
             share_totals: Duration::from_secs(48 * 3600),
+            detail_pages: 49_152,
             max_pages: 65_536,
         }
     }
@@ -162,6 +164,7 @@ impl Limits {
             events: self.events / 4,
             decisions: self.decisions / 4,
             share_totals: self.share_totals / 4,
+            detail_pages: self.detail_pages / 4,
             ..self.clone()
         }
     }

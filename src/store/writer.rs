@@ -151,12 +151,14 @@ impl Writer {
                 self.rows = 0;
                 self.due = None;
                 self.shared.set_error(None);
+                self.shared.stuck.store(false, Relaxed);
                 if self.unpruned >= self.limits.prune_rows {
                     self.prune(&self.limits.clone());
                 }
             }
             Err(error) => {
                 self.shared.set_error(Some(error.to_string()));
+                self.shared.stuck.store(true, Relaxed);
                 self.due = Some(Instant::now() + self.limits.commit_every.max(TICK));
             }
         }
