@@ -31,6 +31,7 @@ pub mod refuge;
 pub mod registry;
 pub mod report;
 pub mod rules;
+pub mod silence;
 mod socket;
 pub mod status;
 pub mod store;

@@ -16,6 +16,7 @@ use crate::notify::Notifier;
 use crate::pulse::Pulses;
 use crate::registry::Registry;
 use crate::report::Reporter;
+use crate::silence::Silence;
 use crate::store::{Opened, Store};
 use crate::sync::{Ranking, Sync, SyncView};
 use crate::view::{LaneSource, Views};
@@ -190,6 +191,7 @@ async fn watch_over(
     let mut look = tokio::time::interval_at(tokio::time::Instant::now() + period, period);
     let mut books = tokio::time::interval(BOOKS);
     let mut store_progress = None;
+    let mut silence = Silence::new(around.registry.clone(), around.events.clone());
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
@@ -200,6 +202,10 @@ async fn watch_over(
                 let progress = around.store.progress();
                 if store_progress.replace(progress) == Some(progress) {
                     silent.push("store".to_owned());
+                }
+                for (algorithm, has_route) in views.routes() {
+                    let (now, moment) = (around.clock.now(), std::time::Instant::now());
+                    silence.look(algorithm, has_route, now, moment);
                 }
                 notifier.status(&views.line());
                 if silent.is_empty() {
