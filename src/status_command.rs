@@ -76,15 +76,18 @@ fn table(status: &Value) -> String {
             None => "no pool can be used".to_owned(),
         };
         out.push_str(&format!(
-            "\n{:<10} {route}\n           {}\n           {}, {} accepted, {} rejected, {} stale, {} unknown, {} lost\n",
+            "\n{:<10} {route}\n           {}\n           {}, {} accepted, {} local, {} rejected, {} stale, {} unknown, {} lost; {} of {} miners silent\n",
             text(&lane["algorithm"]),
             text(&lane["why"]),
             hashrate(lane["hashrate_10m"].as_f64().unwrap_or(0.0)),
             lane["accepted"],
+            lane["local"],
             lane["rejected"],
             lane["stale"],
             lane["unknown"],
             lane["lost"],
+            lane["silent"],
+            lane["miners"],
         ));
         for candidate in lane["candidates"].as_array().into_iter().flatten() {
             let state = if candidate["ready"].as_bool() == Some(true) {

@@ -61,6 +61,8 @@ pub struct AlgorithmStatus {
     pub why: String,
     pub switches: u64,
     pub miners: usize,
+    /// Of them, those that should find shares and have found none for a minute.
+    pub silent: usize,
     #[serde(flatten)]
     pub totals: Totals,
     pub candidates: Vec<CandidateStatus>,
@@ -131,6 +133,7 @@ pub struct ReportsStatus {
 #[derive(Debug, Serialize)]
 pub struct MinerCounts {
     pub now: usize,
+    pub silent: usize,
     pub connected: u64,
     pub disconnected: u64,
     pub refused: u64,
@@ -161,25 +164,34 @@ impl Views {
             version: env!("CARGO_PKG_VERSION"),
             state,
             started_at: self.started_at,
+            miners: self.counts(&algorithms),
             algorithms,
             snapshot: self.snapshot(),
             central,
             reports: self.reports(),
-            miners: MinerCounts {
-                now: self
-                    .lanes
-                    .iter()
-                    .map(|lane| self.registry.count(lane.algorithm))
-                    .sum(),
-                connected: self.registry.connected.load(Ordering::Relaxed),
-                disconnected: self.registry.disconnected.load(Ordering::Relaxed),
-                refused: self.registry.refused.load(Ordering::Relaxed),
-            },
             store: StoreStatus {
                 dropped: self.store.dropped(),
                 last_error: self.store.last_error(),
             },
         }
+    }
+
+    fn counts(&self, algorithms: &[AlgorithmStatus]) -> MinerCounts {
+        MinerCounts {
+            now: algorithms.iter().map(|lane| lane.miners).sum(),
+            silent: algorithms.iter().map(|lane| lane.silent).sum(),
+            connected: self.registry.connected.load(Ordering::Relaxed),
+            disconnected: self.registry.disconnected.load(Ordering::Relaxed),
+            refused: self.registry.refused.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Each algorithm that is served, and whether there is work for its miners.
+    pub fn routes(&self) -> impl Iterator<Item = (Algorithm, bool)> {
+        let has_route = |lane: &LaneSource| lane.view.borrow().route.is_some();
+        self.lanes
+            .iter()
+            .map(move |lane| (lane.algorithm, has_route(lane)))
     }
 
     /// One line for `systemctl status`.
@@ -220,6 +232,7 @@ impl Views {
             why: view.why,
             switches: view.switches,
             miners: self.registry.count(lane.algorithm),
+            silent: self.registry.silent(lane.algorithm),
             totals: self.ledger.totals(lane.algorithm),
             candidates: view.candidates.into_iter().map(candidate).collect(),
             skipped: view

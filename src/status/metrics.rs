@@ -1,6 +1,7 @@
 //! Prometheus text. Label values come from farm.toml and the ranking only, so
 //! their number is bounded.
 
+use crate::counts::Counts;
 use crate::view::{AlgorithmStatus, Status};
 use std::fmt::Write;
 
@@ -17,29 +18,29 @@ pub fn render(status: &Status) -> String {
     per_algorithm(
         &mut out,
         status,
-        "shares_total",
-        "counter",
-        "Shares answered, by what became of them. Accepted is the pool's word.",
-        |a| {
-            let counts = &a.totals.counts;
-            [
-                ("accepted", counts.accepted),
-                ("rejected", counts.rejected),
-                ("stale", counts.stale),
-                ("unknown", counts.unknown),
-                ("lost", counts.lost),
-            ]
-            .map(|(verdict, count)| (format!(",verdict=\"{verdict}\""), count as f64))
-            .to_vec()
-        },
+        "miners_silent",
+        "gauge",
+        "Miners with work and without a share for a minute.",
+        |a| vec![(String::new(), a.silent as f64)],
     );
+    shares(&mut out, status);
     per_algorithm(
         &mut out,
         status,
         "hashrate_hashes_per_second",
         "gauge",
-        "From accepted difficulty over ten minutes.",
-        |a| vec![(String::new(), a.totals.hashrates.hashrate_10m)],
+        "From the work that was really done, over each time.",
+        |a| {
+            let rates = &a.totals.hashrates;
+            [
+                ("1m", rates.hashrate_1m),
+                ("10m", rates.hashrate_10m),
+                ("1h", rates.hashrate_1h),
+                ("24h", rates.hashrate_24h),
+            ]
+            .map(|(window, rate)| (format!(",window=\"{window}\""), rate))
+            .to_vec()
+        },
     );
     per_algorithm(
         &mut out,
@@ -131,6 +132,52 @@ pub fn render(status: &Status) -> String {
         }
     }
     out
+}
+
+fn shares(out: &mut String, status: &Status) {
+    per_algorithm(
+        out,
+        status,
+        "shares_total",
+        "counter",
+        "Shares answered, by what became of them. Accepted is the pool's word.",
+        |a| {
+            let counts = &a.totals.counts;
+            [
+                ("accepted", counts.accepted),
+                ("local", counts.local),
+                ("rejected", counts.rejected),
+                ("stale", counts.stale),
+                ("unknown", counts.unknown),
+                ("lost", counts.lost),
+            ]
+            .map(|(verdict, count)| (format!(",verdict=\"{verdict}\""), count as f64))
+            .to_vec()
+        },
+    );
+    type Value = fn(&Counts) -> f64;
+    let plain: [(&str, &str, Value); 3] = [
+        (
+            "shares_refused_here_total",
+            "Of the rejected and stale shares, those that no pool saw.",
+            |counts| counts.refused_here as f64,
+        ),
+        (
+            "difficulty_accepted_total",
+            "Pool difficulty of the accepted shares: what is paid for.",
+            |counts| counts.difficulty_accepted,
+        ),
+        (
+            "work_total",
+            "Difficulty of all work that was done: what hashrates are made of.",
+            |counts| counts.work,
+        ),
+    ];
+    for (name, help, value) in plain {
+        per_algorithm(out, status, name, "counter", help, |a| {
+            vec![(String::new(), value(&a.totals.counts))]
+        });
+    }
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {

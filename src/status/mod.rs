@@ -3,6 +3,8 @@
 mod door;
 mod metrics;
 mod page;
+#[cfg(test)]
+mod tests;
 
 use crate::config::Network;
 use crate::view::Views;

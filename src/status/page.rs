@@ -10,10 +10,14 @@ const STYLE: &str = "
 body{max-width:70rem;margin:0 auto;padding:1rem}
 h1{font-size:1.3rem}h2{font-size:1.1rem;margin-top:2rem}
 .state{display:inline-block;padding:.1rem .7rem;border-radius:1rem;color:#fff;background:#1a7f37}
+.silent{color:light-dark(#b3261e,#ffb4ab)}
 .cache{background:#7a5c00}.hold{background:#b3261e}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.25rem .7rem .25rem 0;border-bottom:1px solid #8884;white-space:nowrap}
 td.n,th.n{text-align:right}";
+
+/// Miners that the page lists; a browser that gets it every 5 s has to draw them.
+const ROWS: usize = 1000;
 
 /// Text that came from a miner, a pool or a file must not become markup.
 fn text(raw: &str) -> String {
@@ -53,7 +57,7 @@ pub fn render(views: &Views) -> String {
     for algorithm in &status.algorithms {
         lane(&mut out, algorithm);
     }
-    miners(&mut out, &views.miners());
+    miners(&mut out, views.miners());
     out.push_str(
         "<h2>Events</h2><div class=wide><table><tr><th>Time (UTC)<th>Event<th>About<th>Text</tr>",
     );
@@ -86,8 +90,8 @@ fn summary(out: &mut String, status: &Status) {
     };
     let _ = write!(
         out,
-        "<p>Central: {}. Snapshot: {age}. Miners: {} connected, {} turned away.</p>",
-        status.central.state, status.miners.now, status.miners.refused
+        "<p>Central: {}. Snapshot: {age}. Miners: {} connected, {} silent, {} turned away.</p>",
+        status.central.state, status.miners.now, status.miners.silent, status.miners.refused
     );
     if let Some(reports) = &status.reports {
         let _ = write!(
@@ -115,7 +119,6 @@ fn summary(out: &mut String, status: &Status) {
 }
 
 fn lane(out: &mut String, lane: &AlgorithmStatus) {
-    let counts = &lane.totals.counts;
     let _ = write!(
         out,
         "<h2>{} on {}</h2>",
@@ -141,16 +144,9 @@ fn lane(out: &mut String, lane: &AlgorithmStatus) {
             );
         }
     }
-    let _ = write!(
-        out,
-        "<p>{} over 10 min. Shares: {} accepted, {} rejected, {} stale, {} unknown, {} lost.</p>\
-         <div class=wide><table><tr><th>Candidate<th>Coin<th class=n>USD per TH/s and day<th>State</tr>",
-        hashrate(lane.totals.hashrates.hashrate_10m),
-        counts.accepted,
-        counts.rejected,
-        counts.stale,
-        counts.unknown,
-        counts.lost
+    books(out, lane);
+    out.push_str(
+        "<div class=wide><table><tr><th>Candidate<th>Coin<th class=n>USD per TH/s and day<th>State</tr>",
     );
     for candidate in &lane.candidates {
         let pays = candidate
@@ -181,30 +177,88 @@ fn lane(out: &mut String, lane: &AlgorithmStatus) {
     out.push_str("</table></div>");
 }
 
-fn miners(out: &mut String, miners: &[MinerView]) {
-    out.push_str(
-        "<h2>Miners</h2><div class=wide><table><tr><th>Worker<th>Address<th>Algorithm<th>Firmware\
-         <th class=n>Hashrate 10 min<th class=n>Accepted<th class=n>Other<th class=n>Last share</tr>",
+/// What miners did, and what pools said of it.
+fn books(out: &mut String, lane: &AlgorithmStatus) {
+    let (counts, rates) = (&lane.totals.counts, &lane.totals.hashrates);
+    let silent = match lane.silent {
+        0 => String::new(),
+        silent => format!(", <b class=silent>{silent} silent</b>"),
+    };
+    let _ = write!(
+        out,
+        "<p>{} miners{silent}. Hashrate: {} over 1 min, {} over 10 min, {} over 1 h, {} over 24 h.</p>\
+         <p>Shares: {} accepted by pools, {} local, {} rejected and {} stale (by pools {}, here {}), \
+         {} unknown, {} lost.</p>",
+        lane.miners,
+        hashrate(rates.hashrate_1m),
+        hashrate(rates.hashrate_10m),
+        hashrate(rates.hashrate_1h),
+        hashrate(rates.hashrate_24h),
+        counts.accepted,
+        counts.local,
+        counts.rejected,
+        counts.stale,
+        counts.refused_by_pools(),
+        counts.refused_here,
+        counts.unknown,
+        counts.lost
     );
-    for miner in miners {
-        let counts = &miner.counts;
-        let other = counts.rejected + counts.stale + counts.unknown + counts.lost;
-        let last = miner.last_share_seconds.map_or_else(
-            || "none yet".to_owned(),
-            |ago| format!("{} ago", duration(ago)),
-        );
-        let _ = write!(
-            out,
-            "<tr><td>{}<td>{}<td>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{other}<td class=n>{last}</tr>",
-            text(&miner.worker),
-            text(&miner.address),
-            miner.algorithm,
-            text(&miner.agent),
-            hashrate(miner.hashrates.hashrate_10m),
-            counts.accepted,
-        );
-    }
+}
+
+/// Silent ones first: they are what one looks for.
+fn miners(out: &mut String, mut miners: Vec<MinerView>) {
+    out.push_str(
+        "<h2>Miners</h2><div class=wide><table><tr><th>Worker<th>Address<th>Algorithm<th>Firmware<th>State\
+         <th class=n>1 min<th class=n>10 min<th class=n>1 h<th class=n>24 h<th class=n>Accepted<th class=n>Local\
+         <th class=n>Refused by pools<th class=n>Refused here<th class=n>Unknown<th class=n>Lost\
+         <th class=n>Last share</tr>",
+    );
+    miners.sort_by_key(|miner| !miner.silent);
+    miners.iter().take(ROWS).for_each(|row| miner(out, row));
     out.push_str("</table></div>");
+    if let Some(more @ 1..) = miners.len().checked_sub(ROWS) {
+        let _ = write!(out, "<p>{more} more are in /api/miners.</p>");
+    }
+}
+
+fn miner(out: &mut String, miner: &MinerView) {
+    let (counts, rates) = (&miner.counts, &miner.hashrates);
+    let last = miner.last_share_seconds.map_or_else(
+        || "none yet".to_owned(),
+        |ago| format!("{} ago", duration(ago)),
+    );
+    let state = match (miner.silent, miner.difficulty > 0.0) {
+        (true, _) => "<b class=silent>silent</b>",
+        (false, true) => "works",
+        (false, false) => "no work yet",
+    };
+    let _ = write!(
+        out,
+        "<tr><td>{}<td>{}<td>{}<td>{}<td>{state}",
+        text(&miner.worker),
+        text(&miner.address),
+        miner.algorithm,
+        text(&miner.agent)
+    );
+    for rate in [
+        rates.hashrate_1m,
+        rates.hashrate_10m,
+        rates.hashrate_1h,
+        rates.hashrate_24h,
+    ] {
+        let _ = write!(out, "<td class=n>{}", hashrate(rate));
+    }
+    for count in [
+        counts.accepted,
+        counts.local,
+        counts.refused_by_pools(),
+        counts.refused_here,
+        counts.unknown,
+        counts.lost,
+    ] {
+        let _ = write!(out, "<td class=n>{count}");
+    }
+    let _ = write!(out, "<td class=n>{last}</tr>");
 }
 
 #[cfg(test)]

@@ -1,0 +1,141 @@
+//! What page, JSON and metrics say of a farm.
+
+use super::{metrics, page};
+use crate::clock::Clock;
+use crate::events::Events;
+use crate::lane::LaneView;
+use crate::ledger::Ledger;
+use crate::registry::{Miner, Registry};
+use crate::store::Store;
+use crate::sync::SyncView;
+use crate::view::{LaneSource, Views};
+use smart_mining_core::sv1::{Judge, Judged, Outcome};
+use smart_mining_core::{Algorithm, Duration};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+struct Farm {
+    views: Views,
+    miner: Arc<Miner>,
+    _folder: tempfile::TempDir,
+}
+
+fn farm() -> Farm {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, _) = Store::open(&folder.path().join("farm.sqlite")).expect("a new store");
+    let clock = Clock::start();
+    let registry = Arc::new(Registry::new(clock));
+    let (_, miner) = registry.join(Algorithm::Sha256d, ([10, 0, 0, 7], 4028).into());
+    miner.named("rig07", "bmminer");
+    miner.difficulty(512.0);
+    let views = Views {
+        farm: "barn".to_owned(),
+        clock,
+        started_at: 0,
+        lanes: vec![LaneSource {
+            algorithm: Algorithm::Sha256d,
+            address: "127.0.0.1:3333".to_owned(),
+            view: watch::channel(LaneView::default()).1,
+        }],
+        sync: watch::channel(SyncView::default()).1,
+        reports: watch::channel(None).1,
+        registry,
+        ledger: Arc::new(Ledger::new(clock)),
+        events: Arc::new(Events::new(store.clone())),
+        store,
+    };
+    Farm {
+        views,
+        miner,
+        _folder: folder,
+    }
+}
+
+impl Farm {
+    fn share(&self, outcome: Outcome, by: Judge) {
+        let judged = Judged {
+            link: None,
+            difficulty: 512.0,
+            pool_difficulty: 8192.0,
+            outcome,
+            by,
+        };
+        let (pool, now) = ("pool-a".into(), self.views.clock.now());
+        let ledger = &self.views.ledger;
+        ledger.add(Algorithm::Sha256d, "rig07", &pool, &judged, now);
+        self.miner.judged(&judged, now);
+    }
+
+    fn json(&self) -> (serde_json::Value, serde_json::Value) {
+        let value = |value| serde_json::to_value(value).expect("JSON");
+        let mut status = value(&self.views.status());
+        let mut miners = serde_json::to_value(self.views.miners()).expect("JSON");
+        (status["algorithms"][0].take(), miners[0].take())
+    }
+}
+
+#[test]
+fn local_shares_are_shown_as_local_and_as_work_and_never_as_accepted() {
+    let farm = farm();
+    for _ in 0..9 {
+        farm.share(Outcome::Local, Judge::Appliance);
+    }
+    let (lane, miner) = farm.json();
+    for row in [&lane, &miner] {
+        assert_eq!((&row["accepted"], &row["local"]), (&0.into(), &9.into()));
+        for window in ["1m", "10m", "1h", "24h"] {
+            let rate = row[format!("hashrate_{window}")].as_f64();
+            assert!(rate.is_some_and(|rate| rate > 0.0), "{window}: {row}");
+        }
+    }
+    let text = metrics::render(&farm.views.status());
+    for line in [
+        "smart_mining_shares_total{algorithm=\"sha256d\",verdict=\"accepted\"} 0\n",
+        "smart_mining_shares_total{algorithm=\"sha256d\",verdict=\"local\"} 9\n",
+        "smart_mining_difficulty_accepted_total{algorithm=\"sha256d\"} 0\n",
+        "smart_mining_work_total{algorithm=\"sha256d\"} 4608\n",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+    let page = page::render(&farm.views);
+    assert!(
+        page.contains("Shares: 0 accepted by pools, 9 local,"),
+        "{page}"
+    );
+}
+
+#[test]
+fn who_refused_a_share_is_said() {
+    let farm = farm();
+    farm.share(Outcome::Rejected, Judge::Pool);
+    farm.share(Outcome::Rejected, Judge::Appliance);
+    farm.share(Outcome::Stale, Judge::Appliance);
+    let page = page::render(&farm.views);
+    let words = "2 rejected and 1 stale (by pools 1, here 2)";
+    assert!(page.contains(words), "{page}");
+    assert_eq!(farm.json().1["refused_here"], 2);
+    let text = metrics::render(&farm.views.status());
+    let line = "smart_mining_shares_refused_here_total{algorithm=\"sha256d\"} 2\n";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn a_silent_miner_is_said_in_words_everywhere() {
+    let farm = farm();
+    assert!(page::render(&farm.views).contains("<td>works<td"));
+    let registry = &farm.views.registry;
+    let later = farm.views.clock.now() + Duration::from_secs(61);
+    registry.look(Algorithm::Sha256d, true, Duration::from_secs(120), later);
+    let (lane, miner) = farm.json();
+    assert_eq!(
+        (&lane["silent"], &miner["silent"]),
+        (&1.into(), &true.into())
+    );
+    let page = page::render(&farm.views);
+    assert!(
+        page.contains(">1 silent</b>") && page.contains(">silent</b>"),
+        "{page}"
+    );
+    let text = metrics::render(&farm.views.status());
+    assert!(text.contains("smart_mining_miners_silent{algorithm=\"sha256d\"} 1\n"));
+}
