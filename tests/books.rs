@@ -395,36 +395,43 @@ fn what_five_thousand_workers_cost() {
     farm.ledger.write_at(&farm.store, MINUTE + 60);
     farm.store.flush().expect("flushed");
 
-    let cost = |title: &str, minutes: u64, act: &dyn Fn(u64)| {
-        let written = || {
-            let io = std::fs::read_to_string("/proc/self/io").expect("io");
-            let line = io.lines().find(|line| line.starts_with("wchar:"));
-            line.and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok())
-                .unwrap_or(0)
-        };
-        let (before, begun) = (written(), std::time::Instant::now());
-        (0..minutes).for_each(act);
-        farm.store.flush().expect("flushed");
-        let bytes = (written() - before) / minutes;
-        eprintln!(
-            "{title}: {} KiB written a minute, {} ms",
-            bytes / 1024,
-            begun.elapsed().as_millis() as u64 / minutes
-        );
-    };
-    // Eight shares a minute and worker: in 5 s half of them have one.
-    let third = |turn: u64| names.iter().skip(turn as usize % 2).step_by(2);
-    cost("names once a minute", 10, &|minute| {
+    names_once_a_minute(&farm, "names once a minute", &names, &judged, &pool);
+    every_worker_every_5_s(&farm, &names, &pool);
+    let size = std::fs::metadata(farm.path()).expect("there").len();
+    let rows = farm.rows().len() as u64;
+    eprintln!("{} bytes a row", size / rows);
+    // The room is used up from the second minute on.
+    let narrow = Farm::new(Limits {
+        detail_pages: 200,
+        ..Limits::default()
+    });
+    names_once_a_minute(&narrow, "with old names folded", &names, &judged, &pool);
+}
+
+fn names_once_a_minute(
+    farm: &Farm,
+    title: &str,
+    names: &[String],
+    judged: &Judged,
+    pool: &Arc<str>,
+) {
+    cost(farm, title, 10, |minute| {
         for turn in 0..12 {
-            third(turn).for_each(|name| add(name));
+            for name in half(names, turn) {
+                let now = farm.now;
+                farm.ledger.add(Algorithm::Sha256d, name, pool, judged, now);
+            }
             farm.ledger
                 .write_at(&farm.store, MINUTE + 6000 + minute * 60);
             farm.store.flush().expect("flushed");
         }
     });
-    cost("every worker every 5 s", 3, &|minute| {
+}
+
+fn every_worker_every_5_s(farm: &Farm, names: &[String], pool: &Arc<str>) {
+    cost(farm, "every worker every 5 s", 3, |minute| {
         for turn in 0..12 {
-            let rows = third(turn).map(|name| MinuteTotal {
+            let rows = half(names, turn).map(|name| MinuteTotal {
                 minute: MINUTE + 60_000 + minute * 60,
                 algorithm: Algorithm::Sha256d,
                 worker: name.parse().expect("short"),
@@ -439,9 +446,26 @@ fn what_five_thousand_workers_cost() {
             farm.store.flush().expect("flushed");
         }
     });
-    let size = std::fs::metadata(farm.path()).expect("there").len();
-    let rows = farm.rows().len() as u64;
-    eprintln!("{} bytes a row ({rows} rows)", size / rows);
-    let pages = |path: PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
-    eprintln!("file {} KiB", pages(farm.path()) / 1024);
+}
+
+/// Eight shares a minute and worker: in 5 s half of them have one.
+fn half(names: &[String], turn: usize) -> impl Iterator<Item = &String> {
+    names.iter().skip(turn % 2).step_by(2)
+}
+
+fn cost(farm: &Farm, title: &str, minutes: u64, act: impl FnMut(u64)) {
+    let written = || {
+        let io = std::fs::read_to_string("/proc/self/io").expect("io");
+        let line = io.lines().find(|line| line.starts_with("wchar:"));
+        line.and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok())
+            .unwrap_or(0)
+    };
+    let (before, begun) = (written(), std::time::Instant::now());
+    (0..minutes).for_each(act);
+    farm.store.flush().expect("flushed");
+    eprintln!(
+        "{title}: {} KiB written a minute, {} ms",
+        (written() - before) / minutes / 1024,
+        begun.elapsed().as_millis() as u64 / minutes
+    );
 }
