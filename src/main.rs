@@ -85,12 +85,39 @@ fn check(path: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// A miner is an open file. What the system allows is taken; if that is too few, it is
+/// said now and not in the night in which all come back at once.
+fn raise_open_files(config: &Config) {
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    let miners: usize = config
+        .listeners
+        .iter()
+        .map(|listener| listener.max_miners)
+        .sum();
+    let wanted = miners as u64 + 256;
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
+    let allowed = soft.max(wanted.min(hard));
+    if let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, allowed, hard) {
+        log::warn!("the limit of open files stays at {soft}: {error}");
+    }
+    if wanted > allowed {
+        log::warn!(
+            "listener.max_miners allows {miners} miners, the limit of open files only about {}; \
+             raise it (LimitNOFILE= of the unit, ulimit -n) to {wanted}",
+            allowed.saturating_sub(256)
+        );
+    }
+}
+
 fn run(path: &Path) -> ExitCode {
     let config = match load(path) {
         Ok(config) => config,
         Err(code) => return code,
     };
     journal::install();
+    raise_open_files(&config);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

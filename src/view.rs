@@ -56,6 +56,8 @@ pub struct AlgorithmStatus {
     pub algorithm: Algorithm,
     pub listener: String,
     pub state: &'static str,
+    /// No pool can be reached, and miners go on with the last job: nobody pays for it.
+    pub unpaid: bool,
     pub route: Option<RouteStatus>,
     /// Why the route is what it is, or why there is none.
     pub why: String,
@@ -84,6 +86,8 @@ pub struct CandidateStatus {
     /// USD per hash per second and day after fees; absent for the farm's own pools.
     pub usd_per_hash_day: Option<f64>,
     pub ready: bool,
+    /// Connections with work: several where the pool has room for 256 miners on each.
+    pub connections: usize,
     pub last_failure: Option<String>,
 }
 
@@ -224,6 +228,7 @@ impl Views {
             algorithm: lane.algorithm,
             listener: lane.address.clone(),
             state,
+            unpaid: view.keeps_warm,
             route: view.route.map(|(choice, since)| RouteStatus {
                 pool: choice.pool,
                 coin: choice.coin,
@@ -292,6 +297,7 @@ fn candidate(view: smart_mining_core::lane::CandidateView) -> CandidateStatus {
         address: view.address,
         usd_per_hash_day: view.score,
         ready: view.ready,
+        connections: view.connections,
         last_failure: view.last_failure,
     }
 }

@@ -129,7 +129,7 @@ const SHARES_A_MINUTE: f64 = 12.0;
 /// What to suggest to a pool, from what the farm has done lately.
 fn suggestion(algorithm: Algorithm, ledger: Arc<Ledger>) -> Suggestion {
     Arc::new(move || {
-        let hashrate = ledger.totals(algorithm).hashrate_10m;
+        let hashrate = ledger.totals(algorithm).hashrates.hashrate_10m;
         let a_minute = hashrate / hashes_per_difficulty(algorithm) * 60.0;
         (a_minute > 0.0).then_some(a_minute / SHARES_A_MINUTE)
     })

@@ -68,6 +68,8 @@ pub(crate) struct Reactor {
     pub(super) clock: Clock,
     pub(super) registry: Arc<Registry>,
     pub(super) ledger: Arc<Ledger>,
+    /// The name of a pool that is not known any more.
+    pub(super) nobody: Arc<str>,
     pub(super) guests: Slab<Guest>,
     pub(super) published: Published,
     pub(super) renderings: Renderings,
@@ -108,6 +110,7 @@ impl Reactor {
             ),
             registry: needs.registry,
             ledger: needs.ledger,
+            nobody: Arc::default(),
             guests: Slab::new(),
             published: Published::default(),
             renderings: Renderings::new(),

@@ -42,7 +42,13 @@ impl Reactor {
         self.guests[key].unfinished = unfinished;
         outcome?;
         lines.map_err(|too_long| Ended::Junk(too_long.to_string()))?;
-        self.show(key);
+        // One that does not take what it is sent sees the newest when it does.
+        if !self.guests[key].is_stalled() {
+            self.show(key);
+        }
+        if self.guests.len() <= INTRODUCED_AHEAD {
+            self.introduce(key);
+        }
         Ok(())
     }
 
@@ -79,7 +85,7 @@ impl Reactor {
             serial: guest.serial,
             miner: guest.miner.clone(),
             worker: share.worker.clone(),
-            pool: handle.map_or_else(|| "".into(), |handle| handle.pool.clone()),
+            pool: handle.map_or(&self.nobody, |handle| &handle.pool).clone(),
         };
         let flight = Flight {
             owner,
@@ -148,7 +154,7 @@ impl Reactor {
         }
         owner.miner.judged(&judged, now);
         self.ledger
-            .add(self.algorithm, &owner.worker, &owner.pool, &judged);
+            .add(self.algorithm, &owner.worker, &owner.pool, &judged, now);
     }
 
     /// A share that was answered here.
@@ -156,9 +162,9 @@ impl Reactor {
         let guest = &self.guests[key];
         guest.miner.judged(judged, now);
         let handle = judged.link.and_then(|link| self.published.links.get(&link));
-        let pool = handle.map_or("", |handle| &*handle.pool);
+        let pool = handle.map_or(&self.nobody, |handle| &handle.pool);
         self.ledger
-            .add(self.algorithm, guest.session.worker(), pool, judged);
+            .add(self.algorithm, guest.session.worker(), pool, judged, now);
     }
 
     // --- boards ---

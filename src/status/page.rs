@@ -144,6 +144,9 @@ fn lane(out: &mut String, lane: &AlgorithmStatus) {
             );
         }
     }
+    if lane.unpaid {
+        out.push_str("<p>Miners go on with the last job so that they stay: <b>unpaid</b>.</p>");
+    }
     books(out, lane);
     out.push_str(
         "<div class=wide><table><tr><th>Candidate<th>Coin<th class=n>USD per TH/s and day<th>State</tr>",
@@ -153,6 +156,9 @@ fn lane(out: &mut String, lane: &AlgorithmStatus) {
             .usd_per_hash_day
             .map_or_else(|| "own pool".to_owned(), |usd| format!("{:.4}", usd * 1e12));
         let state = match (&candidate.ready, &candidate.last_failure) {
+            (true, _) if candidate.connections > 1 => {
+                format!("ready, {} connections", candidate.connections)
+            }
             (true, _) => "ready".to_owned(),
             (false, Some(failure)) => failure.clone(),
             (false, None) => "not connected".to_owned(),
