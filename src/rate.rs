@@ -14,6 +14,8 @@ use smart_mining_core::{Algorithm, Instant};
 pub const fn hashes_per_difficulty(algorithm: Algorithm) -> f64 {
     match algorithm {
         Algorithm::Scrypt => 65536.0,
+        // What the family's miners take a difficulty for.
+        Algorithm::X16r => 16_777_216.0,
         Algorithm::Sha256d
         | Algorithm::Etchash
         | Algorithm::Kawpow

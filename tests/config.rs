@@ -160,12 +160,12 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "algorithm = \"sha256d\"\n[[pool]]",
         "algorithm = \"kawpow\"\n[[pool]]",
-        r#"farm.toml:4: listener[1].algorithm = "kawpow" — kawpow is not served by this release; use "sha256d" or "scrypt", or remove this section"#,
+        r#"farm.toml:4: listener[1].algorithm = "kawpow" — kawpow is not served by this release; use "sha256d", "scrypt" or "x16r", or remove this section"#,
     ),
     (
         "algorithm = \"sha256d\"\n[[pool]]",
         "algorithm = \"sha3\"\n[[pool]]",
-        r#"farm.toml:4: listener[1].algorithm = "sha3" — not an algorithm; use "sha256d" or "scrypt""#,
+        r#"farm.toml:4: listener[1].algorithm = "sha3" — not an algorithm; use "sha256d", "scrypt" or "x16r""#,
     ),
     (
         "algorithm = \"sha256d\"\n[[pool]]",
@@ -643,6 +643,18 @@ fn a_network_contains_the_ipv4_peers_of_a_dual_stack_socket() {
     assert!(lan.iter().all(|peer| private(peer)));
     let internet = ["8.8.8.8", "172.32.0.1", "2001:db8::1", "::ffff:8.8.8.8"];
     assert!(!internet.iter().any(|peer| private(peer)));
+}
+
+#[test]
+fn a_listener_for_the_x16r_family_has_a_port_of_its_own() {
+    for name in ["x16r", "X16Rv2"] {
+        let text = format!(
+            "[farm]\nname = \"barn\"\n[[listener]]\nalgorithm = \"{name}\"\n[[pool]]\nid = \"solo\"\nalgorithm = \"x16r\"\ncoin = \"XYZ\"\nurl = \"stratum+tcp://10.0.0.3:3636\"\nuser = \"x\"\n"
+        );
+        let config = Config::parse(&text).unwrap_or_else(|problems| panic!("{problems}"));
+        let listener = config.listener(Algorithm::X16r).expect("a listener");
+        assert_eq!(listener.bind.port(), 3340);
+    }
 }
 
 #[test]

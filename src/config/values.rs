@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 /// Algorithms that this release mines.
-const SERVED: [Algorithm; 2] = [Algorithm::Sha256d, Algorithm::Scrypt];
+const SERVED: [Algorithm; 3] = [Algorithm::Sha256d, Algorithm::Scrypt, Algorithm::X16r];
 
 type Read<T> = Result<T, Fault>;
 
@@ -50,7 +50,8 @@ pub(super) fn coin(value: &DeValue<'_>) -> Read<String> {
 
 pub(super) fn algorithm(value: &DeValue<'_>) -> Read<Algorithm> {
     let text = quoted(value)?;
-    let names = SERVED.map(|served| format!("\"{served}\"")).join(" or ");
+    let [first @ .., last] = SERVED.map(|served| format!("\"{served}\""));
+    let names = format!("{} or {last}", first.join(", "));
     let algorithm: Algorithm = text
         .parse()
         .map_err(|_| fault("not an algorithm", format!("use {names}")))?;

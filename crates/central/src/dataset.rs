@@ -93,7 +93,7 @@ impl fmt::Display for Fault {
 }
 
 pub(crate) const ALGORITHM: &str =
-    "write one of sha256d, scrypt, etchash, kawpow, randomx, kheavyhash, equihash";
+    "write one of sha256d, scrypt, etchash, kawpow, randomx, kheavyhash, equihash, x16r";
 const COIN_ID: &str = "write a coin id of 1 to 63 characters of A-Z 0-9 . _ - (\"BTC\")";
 pub(crate) const POOL_ID: &str =
     "write a pool id of 1 to 63 characters of A-Z a-z 0-9 . _ - (\"pool-a\")";

@@ -36,6 +36,11 @@ const STEPS: &[Step] = &[
         name: "reports, fleet and releases",
         sql: include_str!("../migrations/0003_reports_fleet_releases.sql"),
     },
+    Step {
+        version: 4,
+        name: "x16r",
+        sql: include_str!("../migrations/0004_x16r.sql"),
+    },
 ];
 
 #[derive(Debug, thiserror::Error)]

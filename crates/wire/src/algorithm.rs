@@ -17,10 +17,13 @@ pub enum Algorithm {
     Randomx,
     Kheavyhash,
     Equihash,
+    /// And its kin, which differ in how they hash and not in what a job looks like.
+    X16r,
 }
 
 impl Algorithm {
-    pub const ALL: [Self; 7] = [
+    /// In the order of their declaration.
+    pub const ALL: [Self; 8] = [
         Self::Sha256d,
         Self::Scrypt,
         Self::Etchash,
@@ -28,6 +31,7 @@ impl Algorithm {
         Self::Randomx,
         Self::Kheavyhash,
         Self::Equihash,
+        Self::X16r,
     ];
 
     /// The canonical lower-case name.
@@ -40,6 +44,7 @@ impl Algorithm {
             Self::Randomx => "randomx",
             Self::Kheavyhash => "kheavyhash",
             Self::Equihash => "equihash",
+            Self::X16r => "x16r",
         }
     }
 
@@ -53,6 +58,7 @@ impl Algorithm {
             Self::Randomx => 3337,
             Self::Kheavyhash => 3338,
             Self::Equihash => 3339,
+            Self::X16r => 3340,
         }
     }
 }
@@ -66,7 +72,7 @@ impl fmt::Display for Algorithm {
 /// The name that was given, and the names that would have been accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown algorithm {0:?}; use one of sha256d (or sha256), scrypt, etchash, kawpow, randomx, kheavyhash, equihash"
+    "unknown algorithm {0:?}; use one of sha256d (or sha256), scrypt, etchash, kawpow, randomx, kheavyhash, equihash, x16r"
 )]
 pub struct UnknownAlgorithm(pub String);
 
@@ -83,6 +89,7 @@ impl FromStr for Algorithm {
             "randomx" | "rx/0" => Ok(Self::Randomx),
             "kheavyhash" => Ok(Self::Kheavyhash),
             "equihash" => Ok(Self::Equihash),
+            "x16r" | "x16rv2" | "x16rt" => Ok(Self::X16r),
             _ => Err(UnknownAlgorithm(text.into())),
         }
     }
@@ -96,6 +103,20 @@ mod tests {
     fn every_canonical_name_parses_back() {
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.name().parse(), Ok(algorithm));
+        }
+    }
+
+    #[test]
+    fn the_family_of_x16r_has_one_name() {
+        for name in ["x16r", "X16Rv2", "x16rt"] {
+            assert_eq!(name.parse(), Ok(Algorithm::X16r), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_list_is_in_the_order_of_the_declaration() {
+        for (index, algorithm) in Algorithm::ALL.into_iter().enumerate() {
+            assert_eq!(algorithm as usize, index);
         }
     }
 

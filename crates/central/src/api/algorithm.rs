@@ -58,7 +58,7 @@ fn parse(name: &str) -> Option<Algorithm> {
 /// How a pool of this algorithm is spoken to.
 pub const fn dialect(algorithm: Algorithm) -> &'static str {
     match algorithm {
-        Algorithm::Sha256d | Algorithm::Scrypt => "sv1",
+        Algorithm::Sha256d | Algorithm::Scrypt | Algorithm::X16r => "sv1",
         Algorithm::Etchash => "ethereum",
         Algorithm::Kawpow => "kawpow",
         Algorithm::Randomx => "monero",
@@ -77,6 +77,7 @@ pub const fn unit(algorithm: Algorithm) -> (&'static str, f64) {
         Algorithm::Randomx => ("USD/kH/day", 1e3),
         Algorithm::Kheavyhash => ("USD/TH/day", 1e12),
         Algorithm::Equihash => ("USD/kSol/day", 1e3),
+        Algorithm::X16r => ("USD/MH/day", 1e6),
     }
 }
 
@@ -136,6 +137,7 @@ mod tests {
             ("equihash-200-9", Algorithm::Equihash),
             ("equihash", Algorithm::Equihash),
             ("kaspa", Algorithm::Kheavyhash),
+            ("X16Rv2", Algorithm::X16r),
             ("ETC", Algorithm::Etchash),
         ] {
             match mineable(name) {

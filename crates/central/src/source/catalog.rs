@@ -71,7 +71,8 @@ pub const fn catalog_name(algorithm: Mined) -> &'static str {
         | Mined::Etchash
         | Mined::Kawpow
         | Mined::Randomx
-        | Mined::Kheavyhash => algorithm.name(),
+        | Mined::Kheavyhash
+        | Mined::X16r => algorithm.name(),
     }
 }
 

@@ -17,7 +17,8 @@ pub fn header_hash(algorithm: Algorithm, header: &[u8; 80]) -> Option<[u8; 32]> 
         | Algorithm::Kawpow
         | Algorithm::Randomx
         | Algorithm::Kheavyhash
-        | Algorithm::Equihash => None,
+        | Algorithm::Equihash
+        | Algorithm::X16r => None,
     }
 }
 
@@ -29,7 +30,8 @@ pub const fn header_hash_is_known(algorithm: Algorithm) -> bool {
         | Algorithm::Kawpow
         | Algorithm::Randomx
         | Algorithm::Kheavyhash
-        | Algorithm::Equihash => false,
+        | Algorithm::Equihash
+        | Algorithm::X16r => false,
     }
 }
 

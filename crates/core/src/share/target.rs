@@ -1,7 +1,8 @@
 //! Difficulty and target.
 //!
 //! Difficulty 1 is the target 0xffff * 2^208 for sha256d. Scrypt pools count
-//! 65536 times finer: their difficulty 1 is 0xffff * 2^224.
+//! 65536 times finer: their difficulty 1 is 0xffff * 2^224. For the x16r family
+//! miners count 256 times finer, and the pools that they find shares for with them.
 
 use crate::Algorithm;
 
@@ -42,6 +43,7 @@ impl Target {
 const fn shift(algorithm: Algorithm) -> i32 {
     match algorithm {
         Algorithm::Scrypt => 224,
+        Algorithm::X16r => 216,
         Algorithm::Sha256d
         | Algorithm::Etchash
         | Algorithm::Kawpow
@@ -108,6 +110,14 @@ mod tests {
     fn scrypt_counts_65536_times_finer() {
         assert_eq!(
             Target::of_difficulty(Algorithm::Scrypt, 65536.0),
+            Target::of_difficulty(Algorithm::Sha256d, 1.0)
+        );
+    }
+
+    #[test]
+    fn x16r_counts_256_times_finer() {
+        assert_eq!(
+            Target::of_difficulty(Algorithm::X16r, 256.0),
             Target::of_difficulty(Algorithm::Sha256d, 1.0)
         );
     }

@@ -66,7 +66,8 @@ pub fn range(agent: &str, algorithm: Algorithm) -> Range {
         | Algorithm::Kawpow
         | Algorithm::Randomx
         | Algorithm::Kheavyhash
-        | Algorithm::Equihash => Range { start, floor },
+        | Algorithm::Equihash
+        | Algorithm::X16r => Range { start, floor },
     }
 }
 
