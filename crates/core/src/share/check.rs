@@ -1,6 +1,7 @@
 //! The local check of a share: build the header the pool will build, and hash it.
 
 use super::{Job, MINER_SIZE, Reject, Seat, Target, code, header_hash, sha256d};
+use crate::Algorithm;
 
 /// What a miner says it found, decoded.
 #[derive(Clone, Copy, Debug)]
@@ -42,23 +43,38 @@ pub fn check(job: &Job, claim: &Claim) -> Result<Checked, Reject> {
         .ok_or_else(|| other("no room for this miner on the pool's connection"))?;
     let header = header(job, claim, &extranonce2);
     let identity = sha256d(&header);
-    let hash = if job.algorithm == crate::Algorithm::Sha256d {
+    let hash = if job.algorithm == Algorithm::Sha256d {
         Some(identity)
     } else {
         header_hash(job.algorithm, &header)
     };
-    let Some(hash) = hash else {
-        return Err(other("this algorithm cannot be checked here"));
+    let pays = match hash {
+        Some(hash) if job.target.is_met_by(&hash) => true,
+        Some(hash) if meets(job, claim.asked, &hash) => false,
+        Some(_) => return Err(Reject::new(code::LOW_DIFFICULTY, "low difficulty share")),
+        None if is_judged_by_pool(job.algorithm) => true,
+        None => return Err(other("this algorithm cannot be checked here")),
     };
-    let pays = job.target.is_met_by(&hash);
-    if !pays && !meets(job, claim.asked, &hash) {
-        return Err(Reject::new(code::LOW_DIFFICULTY, "low difficulty share"));
-    }
     Ok(Checked {
         identity,
         extranonce2,
         pays,
     })
+}
+
+/// Jobs of bitcoin's form whose hash this build does not know: form, age and
+/// duplicates are checked here, the work is the pool's to judge.
+const fn is_judged_by_pool(algorithm: Algorithm) -> bool {
+    match algorithm {
+        Algorithm::X16r => true,
+        Algorithm::Sha256d
+        | Algorithm::Scrypt
+        | Algorithm::Etchash
+        | Algorithm::Kawpow
+        | Algorithm::Randomx
+        | Algorithm::Kheavyhash
+        | Algorithm::Equihash => false,
+    }
 }
 
 /// `asked` below the pool's difficulty: the miner has a figure of its own.
@@ -101,4 +117,84 @@ fn merkle_root(job: &Job, extranonce2: &[u8]) -> [u8; 32] {
         root = sha256d(&pair);
     }
     root
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::share::{Split, Terms, Work};
+    use alloc::sync::Arc;
+
+    fn job(algorithm: Algorithm) -> Job {
+        let terms = Terms {
+            work: Arc::new(Work {
+                pool_job_id: "a".into(),
+                prev_hash: [7; 32],
+                coinbase1: alloc::vec![1; 40],
+                coinbase2: alloc::vec![2; 40],
+                branches: alloc::vec![[3; 32]],
+                version: 0x3000_0000,
+                nbits: 0x1b00_ffff,
+                ntime: 1_600_000_000,
+                clean: true,
+            }),
+            split: Split::new(&[1, 2, 3, 4], 4).expect("room enough"),
+            difficulty: 1e9,
+            version_mask: 0,
+        };
+        Job::new(1, 1, algorithm, terms).expect("positive")
+    }
+
+    fn claim(nonce: u32) -> Claim {
+        Claim {
+            seat: Seat {
+                group: 0,
+                prefix: 9,
+            },
+            rolled: [0, 0, 1],
+            ntime: 1_600_000_001,
+            nonce,
+            version_bits: 0,
+            mask: 0,
+            asked: 1e9,
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_hashed_here_is_passed_to_the_pool_and_known_again() {
+        let job = job(Algorithm::X16r);
+        let passed = check(&job, &claim(1)).expect("passes");
+        assert!(passed.pays, "only the pool can say that it does not");
+        let identity = |nonce| check(&job, &claim(nonce)).expect("passes").identity;
+        assert_eq!(identity(1), identity(1));
+        assert_ne!(identity(1), identity(2));
+        // What does not follow from the hash is still refused.
+        let rolled = Claim {
+            version_bits: 1 << 13,
+            ..claim(1)
+        };
+        assert_eq!(check(&job, &rolled).expect_err("refused").code, code::OTHER);
+    }
+
+    #[test]
+    fn the_others_pass_by_their_hash_alone() {
+        for (algorithm, refusal) in [
+            (Algorithm::Sha256d, code::LOW_DIFFICULTY),
+            (Algorithm::Scrypt, code::LOW_DIFFICULTY),
+            (Algorithm::Kawpow, code::OTHER),
+        ] {
+            let refused = check(&job(algorithm), &claim(1)).expect_err("refused");
+            assert_eq!(refused.code, refusal, "{algorithm}");
+        }
+    }
+
+    #[test]
+    fn what_meets_the_miners_figure_only_does_not_pay() {
+        let easy = Claim {
+            asked: 1e-10,
+            ..claim(1)
+        };
+        let checked = check(&job(Algorithm::Sha256d), &easy).expect("enough for the miner");
+        assert!(!checked.pays);
+    }
 }
