@@ -172,7 +172,7 @@ impl Farm {
         let mentioned = |link: &&u32| world.board.mentions(**link);
         let links = world.links.keys().filter(mentioned).count();
         // While holding, jobs of links that were let go are known on.
-        assert!(world.board.len() <= MAX_JOBS * links.max(MAX_LINKS));
+        assert!(world.board.len() <= MAX_JOBS * links.max(MAX_LINKS * self.groups));
         let connected = world.lane.view().iter().filter(|row| row.ready).count();
         assert!(connected <= MAX_LINKS, "{connected} pools are held ready");
         // Six at work, and those that are let go within 10 s.

@@ -7,8 +7,9 @@
 
 use crate::Instant;
 use crate::route::{Candidate, Health};
-use crate::share::{LinkId, Terms};
+use crate::share::{Job, LinkId, Terms};
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(super) struct Entry {
 pub(super) struct Side {
     pub health: Health,
     pub terms: Option<Terms>,
+    /// What was handed out of it last.
+    pub handed: Option<Arc<Job>>,
 }
 
 impl Side {
@@ -32,13 +35,14 @@ impl Side {
         Self {
             health: Health::Resting,
             terms: None,
+            handed: None,
         }
     }
 
-    /// The link and its work, if there is something to hand out.
-    pub fn offer(&self) -> Option<(LinkId, Terms)> {
+    /// Its work, if there is something to hand out.
+    pub fn offer(&self) -> Option<&Terms> {
         self.health.ready_since()?;
-        Some((self.health.link()?, self.terms.clone()?))
+        self.terms.as_ref()
     }
 }
 
@@ -102,6 +106,30 @@ impl Entry {
     /// Hurry on: no pool at all is usable.
     pub fn hurry(&mut self, now: Instant) {
         self.main.health = self.main.health.hurry(now);
+    }
+
+    /// Work came on this link. A pool that is back is back for every group.
+    pub fn has_work(&mut self, link: LinkId, terms: Terms, now: Instant) {
+        let was_ready = self.is_ready();
+        if let Some(side) = self.side(link) {
+            side.health = side.health.has_job(now);
+            side.terms = Some(terms);
+        }
+        if !was_ready && self.is_ready() {
+            for side in &mut self.sides {
+                side.health = side.health.hurry(now);
+            }
+        }
+    }
+
+    pub const fn is_ready(&self) -> bool {
+        self.main.health.ready_since().is_some()
+    }
+
+    /// Does this link serve one group of several, beside the first?
+    pub fn is_aside(&self, link: LinkId) -> bool {
+        let mut sides = self.sides.iter();
+        sides.any(|side| side.health.link() == Some(link))
     }
 
     /// Which group's jobs come on this link; `None`: everybody's.

@@ -184,11 +184,7 @@ impl Lane {
         self.board
             .retain(|job| job.link != link || job.split == *split);
         let clean = terms.work.clean;
-        let entry = &mut self.entries[index];
-        if let Some(side) = entry.side(link) {
-            side.health = side.health.has_job(now);
-            side.terms = Some(terms);
-        }
+        self.entries[index].has_work(link, terms, now);
         if self.is_route(index) {
             self.put_up(index, link, clean, now);
         }
@@ -197,7 +193,9 @@ impl Lane {
 
     pub fn failed(&mut self, link: LinkId, failure: &Failure, now: Instant) {
         if let Some(index) = self.find(link) {
+            let is_route = self.is_route(index);
             let entry = &mut self.entries[index];
+            let is_aside = entry.is_aside(link);
             if let Some(side) = entry.side(link) {
                 side.terms = None;
                 side.health = match failure {
@@ -212,10 +210,18 @@ impl Lane {
                     | Failure::Mute
                     | Failure::Garbage(_)
                     | Failure::Unusable(_)
-                    | Failure::AskedToReconnect => side.health.failed(now),
+                    | Failure::AskedToReconnect => match is_aside {
+                        true => side.health.failed_aside(now),
+                        false => side.health.failed(now),
+                    },
                 };
             }
             entry.last_failure = Some(failure.to_string());
+            if is_route && is_aside {
+                // Its group works on for now, but is not given this job again.
+                self.board.withdraw_link(link);
+                self.publish();
+            }
         }
         // Its shares are answered as lost instead of "job not found" for a while.
         self.retire(link, false, now);
@@ -230,13 +236,10 @@ impl Lane {
             self.publish();
         }
         if now >= self.published + RENOTIFY {
-            if self.board.currents().next().is_some() {
-                self.reissue(now);
-            } else {
+            if self.board.has_idle(self.groups) {
                 self.board.still_waiting();
-                self.publish();
             }
-            self.published = now;
+            self.reissue(now);
         }
     }
 
@@ -379,7 +382,12 @@ impl Lane {
             for link in self.entries[index].fit(self.groups) {
                 self.retire(link, true, now);
             }
-            for side in 0..self.entries[index].sides.len() {
+            // While the first one is down the others would not be better off.
+            let sides = match self.entries[index].is_ready() {
+                true => self.entries[index].sides.len(),
+                false => 0,
+            };
+            for side in 0..sides {
                 match self.entries[index].sides[side].health {
                     Health::Resting => self.open(index, Some(side)),
                     Health::Down { until, .. } if now >= until => self.open(index, Some(side)),
@@ -456,12 +464,21 @@ impl Lane {
 
     /// Hand out the newest work of one of the route's connections.
     fn put_up(&mut self, index: usize, link: LinkId, clean: bool, now: Instant) {
+        let passed = self.passed(now);
         let entry = &mut self.entries[index];
         let group = entry.group_of(link);
-        let Some((link, terms)) = entry.side(link).and_then(|side| side.offer()) else {
+        let Some(side) = entry.side(link) else { return };
+        let Some(terms) = side.offer().cloned() else {
             return;
         };
-        let supersedes = terms.work.clean;
+        let known = side.handed.as_ref().filter(|job| job.is_of(&terms));
+        let supersedes = terms.work.clean && known.is_none();
+        // Many miners start a job that they do not know from the beginning: what
+        // was handed out before is handed out with a later time.
+        let terms = match known {
+            Some(job) => terms.later_than(job.work.ntime, passed),
+            None => terms,
+        };
         let Some(mut job) = Job::new(self.next_job, link, self.algorithm, terms) else {
             return;
         };
@@ -469,6 +486,7 @@ impl Lane {
         let superseded = supersedes.then_some((link, job.id));
         self.next_job = self.next_job.wrapping_add(1);
         self.board.put_up(job, clean);
+        self.handed_out(link);
         self.prune(superseded);
         self.published = now;
         self.publish();
@@ -478,16 +496,31 @@ impl Lane {
     /// Its time moves on as the clock did: many miners start a job that they do
     /// not know from the beginning, and would hash the same headers again.
     fn reissue(&mut self, now: Instant) {
-        let passed = now.saturating_duration_since(self.published).as_secs();
-        let passed = passed.clamp(1, 600) as u32;
+        let passed = self.passed(now);
         let current: Vec<_> = self.board.currents().cloned().collect();
         for job in current {
             let again = job.again(self.next_job, passed);
             self.next_job = self.next_job.wrapping_add(1);
+            let link = again.link;
             self.board.put_up(again, false);
+            self.handed_out(link);
         }
         self.published = now;
         self.publish();
+    }
+
+    fn handed_out(&mut self, link: LinkId) {
+        let job = self.board.newest_of(link).cloned();
+        let mut entries = self.entries.iter_mut();
+        if let Some(side) = entries.find_map(|entry| entry.side(link)) {
+            side.handed = job;
+        }
+    }
+
+    /// By how much the clock went on since the last job, in seconds.
+    fn passed(&self, now: Instant) -> u32 {
+        let passed = now.saturating_duration_since(self.published).as_secs();
+        passed.clamp(1, 600) as u32
     }
 
     fn publish(&mut self) {

@@ -114,6 +114,23 @@ impl Health {
         }
     }
 
+    /// A further connection to a pool that is there: nothing else has work for its
+    /// group, so it is tried on more often.
+    pub fn failed_aside(self, now: Instant) -> Self {
+        match self.failed(now) {
+            Self::Down {
+                link,
+                until,
+                strikes,
+            } => Self::Down {
+                link,
+                until: until.min(now + LONG_WAIT),
+                strikes,
+            },
+            other @ (Self::Resting | Self::Connecting { .. } | Self::Ready { .. }) => other,
+        }
+    }
+
     /// The connection was fine, but no share was accepted on it. It would look
     /// usable again at once, so each further try has to wait longer, however
     /// long it served.

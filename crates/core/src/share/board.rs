@@ -151,6 +151,25 @@ impl Board {
         }
     }
 
+    /// The same for the groups that work for this link.
+    pub fn withdraw_link(&mut self, link: LinkId) {
+        for slot in core::iter::once(&mut self.shared).chain(&mut self.groups) {
+            slot.job = slot.job.take().filter(|job| job.link != link);
+        }
+    }
+
+    /// Is there one of so many groups without work?
+    pub fn has_idle(&self, groups: usize) -> bool {
+        (0..=u8::MAX)
+            .take(groups)
+            .any(|group| self.current(group).is_none())
+    }
+
+    /// The newest job of a link, whether it is handed out or not.
+    pub fn newest_of(&self, link: LinkId) -> Option<&Arc<Job>> {
+        self.jobs.iter().rev().find(|job| job.link == link)
+    }
+
     /// Keep only the jobs for which shares can still be paid.
     pub fn retain(&mut self, mut alive: impl FnMut(&Job) -> bool) {
         self.jobs.retain(|job| alive(job));

@@ -73,6 +73,17 @@ impl Work {
             clean: text.clean,
         })
     }
+
+    /// The same work, but for the time in it and for how it was announced.
+    fn is_same(&self, other: &Self) -> bool {
+        self.pool_job_id == other.pool_job_id
+            && self.prev_hash == other.prev_hash
+            && self.coinbase1 == other.coinbase1
+            && self.coinbase2 == other.coinbase2
+            && self.branches == other.branches
+            && self.version == other.version
+            && self.nbits == other.nbits
+    }
 }
 
 /// A pool's work, and the terms that hold for it on its connection.
@@ -84,6 +95,18 @@ pub struct Terms {
     pub difficulty: f64,
     /// Version bits that the pool lets miners roll; 0 = none.
     pub version_mask: u32,
+}
+
+impl Terms {
+    /// The same, with a time that is later than `ntime` by so many seconds at least.
+    #[must_use]
+    pub fn later_than(mut self, ntime: u32, seconds: u32) -> Self {
+        let later = ntime.wrapping_add(seconds);
+        if self.work.ntime < later {
+            Arc::make_mut(&mut self.work).ntime = later;
+        }
+        self
+    }
 }
 
 /// Work under one of our job ids, bound to the link it came from.
@@ -133,6 +156,11 @@ impl Job {
             work: Arc::new(work),
             ..self.clone()
         }
+    }
+
+    /// Are these terms for the work of this job once more, on the same session?
+    pub fn is_of(&self, terms: &Terms) -> bool {
+        self.split == terms.split && self.work.is_same(&terms.work)
     }
 
     /// The coinbase up to the extranonce2, as far as it is hashed.

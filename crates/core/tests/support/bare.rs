@@ -1,7 +1,7 @@
 //! Single sessions, without a farm around them.
 
 use super::front::Front;
-use super::hash::JobText;
+use super::hash::{JobText, difficulty, meets, word};
 use super::{FakePool, at, login, secs};
 use serde_json::Value;
 use smart_mining_core::share::{
@@ -196,22 +196,16 @@ pub fn submit_line(id: &str, user: &str, job: u32, nonce: u32) -> String {
     )
 }
 
-/// The difficulty that such a submit of [`job`]'s work has.
-pub fn worth(nonce: u32) -> f64 {
+/// The first nonce from `from` on whose submit on [`job`]'s work is worth that much.
+pub fn nonce_worth(from: u32, range: std::ops::Range<f64>) -> u32 {
     let text = FakePool::new("a").make_job(true);
     let extranonce = "0a0b0c0d000000002a000001";
-    super::hash::difficulty(&text.header(
-        extranonce,
-        super::hash::word(&text.version),
-        0x6700_003c,
-        nonce,
-    ))
-}
-
-/// The first nonce from `from` on whose share is worth that much.
-pub fn nonce_worth(from: u32, range: std::ops::Range<f64>) -> u32 {
+    let mut header = text.header(extranonce, word(&text.version), 0x6700_003c, 0);
     let mut nonces = from..;
-    let found = nonces.find(|nonce| range.contains(&worth(*nonce)));
+    let found = nonces.find(|nonce| {
+        header[76..].copy_from_slice(&nonce.to_le_bytes());
+        meets(&header, range.start) && difficulty(&header) < range.end
+    });
     found.expect("some nonce")
 }
 

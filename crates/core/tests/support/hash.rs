@@ -109,3 +109,11 @@ pub fn difficulty(header: &[u8]) -> f64 {
         .fold(0.0f64, |value, byte| value * 256.0 + f64::from(*byte));
     65535.0 * 2f64.powi(208) / value
 }
+
+/// Is it so hard? For miners, who ask it often: the quick look uses the crate's
+/// own hash, and what passes it is computed again.
+pub fn meets(header: &[u8], asked: f64) -> bool {
+    let hash = smart_mining_core::share::sha256d(header);
+    let top = u32::from_le_bytes([hash[28], hash[29], hash[30], hash[31]]);
+    f64::from(top) * asked <= 1.0 && difficulty(header) >= asked
+}

@@ -254,7 +254,9 @@ impl World {
             }
             None => (None, VecDeque::new()),
         };
+        let is_full = self.pools[&pool].connections.len() >= self.pools[&pool].most_connections;
         let (wait, event) = match self.pool(&pool).mode {
+            _ if is_full => (self.latency * 2, Event::CannotConnect(id, wire)),
             Mode::Up | Mode::Mute => (self.latency * 2, Event::Connected(id, wire)),
             Mode::Refusing => (self.latency * 2, Event::CannotConnect(id, wire)),
             Mode::BlackHole => (CONNECT_WITHIN, Event::CannotConnect(id, wire)),

@@ -263,10 +263,24 @@ impl World {
         self.join(miner)
     }
 
+    /// The same, with something about it changed before it connects.
+    pub fn miner_like(&mut self, user: &str, change: impl FnOnce(&mut FakeMiner)) -> usize {
+        let seat = Seat {
+            group: 0,
+            prefix: self.miners.len() as u8,
+        };
+        let mut miner = FakeMiner::new(seat, user, self.now);
+        change(&mut miner);
+        self.join(miner)
+    }
+
     /// It greets in one packet.
     pub fn join(&mut self, miner: FakeMiner) -> usize {
         let greeting = miner.greeting();
         let number = self.miners.len();
+        let groups = usize::from(miner.session.seat().group) + 1;
+        self.lane.set_groups(groups, self.now);
+        self.carry_out();
         self.miners.push(miner);
         self.greeting.push(number);
         let board = self.board.clone();
@@ -345,6 +359,17 @@ impl World {
         let id = self.mine(miner).expect("the miner has a job");
         self.run(self.latency * 2 + ms(10));
         self.miners[miner].answer(id).expect("an answer").clone()
+    }
+
+    /// One share of each, and that each was told `true` by its pool.
+    pub fn mine_all(&mut self) {
+        let ids: Vec<u64> = (0..self.miners.len())
+            .map(|miner| self.mine(miner).expect("a job"))
+            .collect();
+        self.run(self.latency * 2 + ms(10));
+        for (miner, id) in self.miners.iter().zip(ids) {
+            assert_eq!(miner.answer(id), Some(&Answer::True), "{}", miner.user);
+        }
     }
 
     pub fn outcomes(&self, outcome: Outcome) -> usize {

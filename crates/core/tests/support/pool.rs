@@ -57,6 +57,8 @@ pub struct FakePool {
     /// Answers `mining.configure`, if only with a refusal.
     pub answers_configure: bool,
     pub answers_extranonce: bool,
+    /// Further ones are refused.
+    pub most_connections: usize,
     pub jobs: Vec<JobText>,
     /// What was asked for each of the jobs when it was made.
     asked: BTreeMap<String, f64>,
@@ -89,6 +91,7 @@ impl FakePool {
             resumes: false,
             answers_configure: true,
             answers_extranonce: true,
+            most_connections: usize::MAX,
             jobs: Vec::new(),
             asked: BTreeMap::new(),
             made: 0,

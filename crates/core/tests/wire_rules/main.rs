@@ -2,8 +2,12 @@
 //! not break. The names say the rules.
 
 mod dialect;
+mod difficulty;
 mod miner;
+mod narrow;
 mod pool;
+mod resume;
 mod shares;
+mod silence;
 #[path = "../support/mod.rs"]
 mod support;
