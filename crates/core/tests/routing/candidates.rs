@@ -203,3 +203,32 @@ fn what_the_farm_says_of_a_pool_goes_before_what_central_says() {
     assert_eq!(list[0].score, Some(0.999));
     assert_eq!(list.len(), 2, "and not a second time among the own pools");
 }
+
+#[test]
+fn a_connection_never_mixes_the_accounts_of_two_coins() {
+    // Some pools build the coinbase for the first login's address.
+    let mut world = World::new(&["a"]);
+    let of = |coin: &str, score: f64| {
+        let mut candidate = candidate("a", coin, score);
+        candidate.login.user = format!("{coin}wallet.{{worker}}");
+        candidate
+    };
+    world.candidates(vec![of("BTC", 1.0), of("BCH", 0.9)], 1);
+    world.run(secs(3));
+    let miner = world.miner("acc.rig");
+    world.mine_now(miner);
+    assert_eq!(world.mine_now(miner), Answer::True);
+    let connections = world.pools["a"].connections.values();
+    let names: Vec<Vec<_>> = connections
+        .map(|connection| connection.names.iter().map(String::as_str).collect())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            vec!["BTCwallet.barn", "BTCwallet.rig"],
+            vec!["BCHwallet.barn"]
+        ]
+    );
+    let paid = &world.pools["a"].paid;
+    assert!(paid.keys().all(|name| name.starts_with("BTC")), "{paid:?}");
+}

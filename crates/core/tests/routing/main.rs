@@ -7,3 +7,4 @@ mod outage;
 mod profit;
 #[path = "../support/mod.rs"]
 mod support;
+mod warm;

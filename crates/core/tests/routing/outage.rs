@@ -297,3 +297,31 @@ fn the_only_pool_is_mined_on_although_it_accepts_nothing() {
     assert_eq!(world.route(), Some("a"));
     assert_eq!(world.mine_now(miner), Answer::True);
 }
+
+#[test]
+fn every_miner_is_on_the_stand_bys_job_in_the_very_instant_the_pool_is_lost() {
+    let mut world = World::running(&["a", "b"]);
+    for number in 0..100 {
+        world.miner(&format!("acc.rig{number}"));
+    }
+    world.run(secs(10));
+    let opened = world.opened.len();
+    world.set_mode("a", Mode::Refusing);
+    let seen = world.now + ms(1);
+    world.run_until(seen);
+    let (when, decision) = world.decisions.last().expect("one");
+    assert_eq!((*when, decision.rule), (seen, Rule::Failover));
+    let of_b = world.pools["b"]
+        .jobs
+        .last()
+        .expect("a job")
+        .prev_hash
+        .clone();
+    for miner in &world.miners {
+        assert_eq!(miner.jobs.len(), 1, "clean");
+        assert_eq!(miner.jobs[0].prev_hash, of_b);
+    }
+    assert_eq!(world.opened.len(), opened, "it was at hand");
+    world.mine_all();
+    world.assert_books();
+}

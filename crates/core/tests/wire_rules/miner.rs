@@ -263,3 +263,67 @@ fn a_job_of_the_board_without_room_for_the_miners_group_is_not_sent() {
     assert!(renderings.line(&crowded, 0).is_some());
     assert_eq!(renderings.line(&crowded, 1), None);
 }
+
+#[test]
+fn a_switch_is_difficulty_mask_and_a_clean_job_whatever_the_extranonces() {
+    // cgminer and cpuminer know no set_extranonce, and reconnect is not reliable.
+    let mut world = World::new(&["a", "b", "c"]);
+    for (pool, size) in [("a", 8), ("b", 4), ("c", 16)] {
+        world.pool(pool).size = size;
+    }
+    world.pool("b").difficulty = EASY * 2.0;
+    world.pool("c").mask = Some(0x0fff_e000);
+    world.rank(&[("a", 1.0), ("b", 0.9), ("c", 0.8)], 1);
+    world.run(secs(3));
+    let miner = world.miner("acc.rig");
+    let greeted = world.miners[miner].heard.len();
+    for pool in ["a", "b", "c", "a", "b"] {
+        world.cut(pool);
+        world.run(secs(5));
+        assert_eq!(world.mine_now(miner), Answer::True);
+    }
+    let heard = world.miners[miner].heard[greeted..].join("\n");
+    let heard = crate::support::bare::values(&heard);
+    for method in methods(&heard) {
+        let plain = [
+            "mining.set_difficulty",
+            "mining.set_version_mask",
+            "mining.notify",
+        ];
+        assert!(plain.contains(&method), "{method}");
+    }
+    assert_eq!(world.miners[miner].extranonce1, "00", "told once");
+    assert_eq!(world.miners[miner].closed, None);
+    world.assert_books();
+}
+
+#[test]
+fn an_old_session_id_in_subscribe_is_no_promise() {
+    // minerd brings its last one along, whoever it was from.
+    let subscribe = |session: &str| {
+        format!(r#"{{"id":1,"method":"mining.subscribe","params":["cpuminer/2.5.1"{session}]}}"#)
+    };
+    let mut fresh = MinerWire::new(Board::new());
+    let expected = fresh.tell(&subscribe(""));
+    for session in [
+        r#","6b0309a8""#,
+        ",null",
+        ",17",
+        r#","","pool.example",3333"#,
+    ] {
+        let mut wire = MinerWire::new(Board::new());
+        assert_eq!(wire.tell(&subscribe(session)), expected, "{session}");
+    }
+}
+
+#[test]
+fn names_are_cut_at_63_characters_before_they_reach_a_pool() {
+    let mut world = World::running(&["a"]);
+    let miner = world.miner(&format!("acc.{}", "w".repeat(130)));
+    world.mine_now(miner);
+    assert_eq!(world.mine_now(miner), Answer::True);
+    assert_eq!(
+        world.pools["a"].paid[&format!("account.{}", "w".repeat(63))],
+        1
+    );
+}
