@@ -198,7 +198,7 @@ fn a_question_that_cannot_be_answered_is_told_why() {
     for query in ["algo=sha3", "coin=BTC"] {
         let answer = api.get(&format!("/api/best-pool?{query}"));
         answer.problem(400);
-        assert_eq!(answer.json()["known"].as_array().expect("a list").len(), 7);
+        assert_eq!(answer.json()["known"].as_array().expect("a list").len(), 8);
     }
     let typo = api.get("/api/best-pool?algo=scrypt&coins=LTC");
     assert!(typo.problem(400).contains("coins"));
