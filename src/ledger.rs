@@ -160,10 +160,14 @@ impl Ledger {
 
 /// In the table's own order, so that the store fills one page after the other.
 fn send_names(mut rows: Vec<MinuteTotal>, store: &Store) {
-    rows.sort_unstable_by(|a, b| (&a.worker, &a.pool).cmp(&(&b.worker, &b.pool)));
-    for chunk in rows.chunks(ROWS) {
+    // From the end, so that what was handed over is not kept twice.
+    rows.sort_unstable_by(|a, b| (&b.worker, &b.pool).cmp(&(&a.worker, &a.pool)));
+    while !rows.is_empty() {
+        let mut chunk = rows.split_off(rows.len().saturating_sub(ROWS));
+        rows.shrink_to_fit();
+        chunk.reverse();
         // Refused ones are counted by the store; their sums are there already.
-        store.record(Record::ByWorker(chunk.to_vec()));
+        store.record(Record::ByWorker(chunk));
     }
 }
 

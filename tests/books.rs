@@ -344,8 +344,8 @@ fn where_room_is_short_the_oldest_minutes_keep_their_sums_and_lose_the_names() {
     assert!(pages < 160, "{pages} pages");
 }
 
-/// Figures for docs/architecture.md: `cargo test --test books -- --ignored --nocapture`,
-/// with `--config profile.dev.package.smart-mining-proxy.opt-level=3` for the first.
+/// Figures for docs/architecture.md, with `--ignored --nocapture --test-threads 1`, and with
+/// `--config profile.dev.package.smart-mining-proxy.opt-level=3` for the first of them.
 #[test]
 #[ignore = "measures"]
 fn what_five_thousand_workers_cost() {
@@ -468,4 +468,42 @@ fn cost(farm: &Farm, title: &str, minutes: u64, act: impl FnMut(u64)) {
         (written() - before) / minutes / 1024,
         begun.elapsed().as_millis() as u64 / minutes
     );
+}
+
+/// The row of the page and the row of the minute, of 5,000 miners that leave and come back.
+#[test]
+#[ignore = "measures"]
+fn what_a_connected_miner_takes_in_memory() {
+    let resident = || {
+        let statm = std::fs::read_to_string("/proc/self/statm").expect("statm");
+        let pages = statm.split(' ').nth(1);
+        pages
+            .and_then(|pages| pages.parse::<u64>().ok())
+            .unwrap_or(0)
+            * 4096
+    };
+    let farm = Farm::new(Limits::default());
+    let registry = Registry::new(Clock::start());
+    let before = resident();
+    for round in 0..20_u64 {
+        let join = |port| {
+            let (key, miner) = registry.join(Algorithm::Sha256d, ([10, 0, 0, 1], port).into());
+            miner.named(&format!("rig{port}"), "cgminer/4.11.1-some-firmware-2023");
+            key
+        };
+        let keys: Vec<u64> = (0..5000).map(join).collect();
+        let with_rows = resident() - before;
+        for port in 0..5000 {
+            farm.accepted(&format!("rig{port}"), 1);
+        }
+        let all = resident() - before;
+        eprintln!(
+            "round {round}: {} bytes a miner with its row, {} with its books",
+            with_rows / 5000,
+            all / 5000
+        );
+        farm.ledger.write_at(&farm.store, MINUTE + round * 60);
+        farm.store.flush().expect("flushed");
+        keys.into_iter().for_each(|key| registry.leave(key));
+    }
 }
