@@ -23,6 +23,7 @@ pub fn farm_rules(config: &Config) -> FarmRules {
         algorithm: pool.algorithm,
         coin: pool.coin.clone(),
         url: pool.url.clone(),
+        tls_pin: pool.tls_pin,
         login: Login {
             user: pool.user.as_str().to_owned(),
             password: pool.password.expose().to_owned(),

@@ -244,8 +244,18 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         r#"url = "stratum+tcp://10.0.0.2:3333""#,
-        r#"url = "stratum+ssl://10.0.0.2:443""#,
-        r#"farm.toml:9: pool[1].url = "stratum+ssl://10.0.0.2:443" — TLS to pools is not served by this release; use "stratum+tcp://10.0.0.2:443", with the pool's port for plain connections"#,
+        r#"url = "ssl://10.0.0.2:443""#,
+        r#"farm.toml:9: pool[1].url = "ssl://10.0.0.2:443" — not a pool's address; write it as "stratum+ssl://10.0.0.2:443""#,
+    ),
+    (
+        "user = \"bc1q.{worker}\"\n",
+        "user = \"bc1q.{worker}\"\ntls_pin = \"ab:cd\"\n",
+        r#"farm.toml:11: pool[1].tls_pin = "ab:cd" — not a SHA-256 fingerprint; write the 64 hex digits that openssl x509 -noout -fingerprint -sha256 prints"#,
+    ),
+    (
+        "user = \"bc1q.{worker}\"\n",
+        "user = \"bc1q.{worker}\"\ntls_pin = \"0000000000000000000000000000000000000000000000000000000000000000\"\n",
+        r#"farm.toml:11: pool[1].tls_pin = "00000000000000000000000000000000000000000000000000000000000… — the url is one for plain connections, which have no certificate; write the url with stratum+ssl:// and the pool's port for it, or remove tls_pin"#,
     ),
     (
         "user = \"bc1q.{worker}\"\n",

@@ -25,6 +25,7 @@ pub(super) fn check(log: &Log<'_>, drafts: &Drafts) {
     }
     if let Some(pools) = pools {
         one_pool_an_id(log, pools);
+        a_pin_only_with_tls(log, pools);
         if let Some(accounts) = accounts {
             somebody_is_paid(log, accounts, pools);
         }
@@ -182,6 +183,19 @@ fn one_pool_an_id(log: &Log<'_>, pools: &[PoolDraft]) {
                 pool.id_at.clone(),
                 fault(what, "give each pool of an algorithm its own id"),
             );
+        }
+    }
+}
+
+fn a_pin_only_with_tls(log: &Log<'_>, pools: &[PoolDraft]) {
+    for pool in pools {
+        if let (Some(url), Some(Some(_))) = (&pool.url, &pool.tls_pin)
+            && !url.tls
+        {
+            let remedy =
+                "write the url with stratum+ssl:// and the pool's port for it, or remove tls_pin";
+            let what = "the url is one for plain connections, which have no certificate";
+            log.report(pool.tls_pin_at.clone(), fault(what, remedy));
         }
     }
 }

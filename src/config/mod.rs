@@ -104,6 +104,8 @@ pub struct StaticPool {
     /// In upper case.
     pub coin: String,
     pub url: PoolUrl,
+    /// SHA-256 of the one certificate that is accepted there.
+    pub tls_pin: Option<[u8; 32]>,
     /// Its own, or that of the account for this pool or coin.
     pub user: UserTemplate,
     pub password: Secret,

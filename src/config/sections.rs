@@ -52,7 +52,10 @@ pub(super) struct PoolDraft {
     pub algorithm: Option<Algorithm>,
     pub algorithm_at: Place,
     pub coin: Option<String>,
-    url: Option<PoolUrl>,
+    pub url: Option<PoolUrl>,
+    /// The inner `None`: not written.
+    pub tls_pin: Option<Option<[u8; 32]>>,
+    pub tls_pin_at: Place,
     /// The inner `None`: not written, so an account must say it.
     pub user: Option<Option<UserTemplate>>,
     password: Option<Option<Secret>>,
@@ -202,6 +205,7 @@ fn pool(mut section: Reader<'_>) -> PoolDraft {
             "\"stratum+tcp://pool.example.com:3333\"",
             values::pool_url,
         ),
+        tls_pin: section.take("tls_pin", values::fingerprint).optional(),
         user: section.take("user", values::user).optional(),
         password: section.take("password", values::password).optional(),
         fee: section.take("fee", values::fraction).optional(),
@@ -213,6 +217,7 @@ fn pool(mut section: Reader<'_>) -> PoolDraft {
         here: section.here(),
         id_at: section.place("id"),
         algorithm_at: section.place("algorithm"),
+        tls_pin_at: section.place("tls_pin"),
     };
     section.finish();
     draft
@@ -326,6 +331,7 @@ impl PoolDraft {
             algorithm: self.algorithm?,
             coin,
             url: self.url?,
+            tls_pin: self.tls_pin?,
             user,
             password,
             fee: self.fee?,

@@ -218,22 +218,25 @@ pub(super) fn public_key(value: &DeValue<'_>) -> Read<PublicKey> {
 
 pub(super) fn pool_url(value: &DeValue<'_>) -> Read<PoolUrl> {
     let text = quoted(value)?;
-    let url: PoolUrl = text.parse().map_err(|_| not_a_pool_url(text))?;
-    if url.tls {
-        return Err(fault(
-            "TLS to pools is not served by this release",
-            format!(
-                "use \"{}\", with the pool's port for plain connections",
-                PoolUrl { tls: false, ..url }
-            ),
-        ));
-    }
-    Ok(url)
+    text.parse().map_err(|_| not_a_pool_url(text))
+}
+
+/// A certificate's SHA-256 as openssl prints it, or as 64 digits in a row.
+pub(super) fn fingerprint(value: &DeValue<'_>) -> Read<[u8; 32]> {
+    let remedy = "write the 64 hex digits that openssl x509 -noout -fingerprint -sha256 prints";
+    // What stands before them in openssl's line is often copied too.
+    let text = quoted(value)?.rsplit('=').next().unwrap_or_default();
+    let digits: String = text.chars().filter(|&c| c != ':').collect();
+    smart_mining_core::hex::array(digits.trim())
+        .ok_or_else(|| fault("not a SHA-256 fingerprint", remedy))
 }
 
 fn not_a_pool_url(text: &str) -> Fault {
-    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let guess = format!("stratum+tcp://{bare}");
+    let (scheme, bare) = text.split_once("://").unwrap_or(("", text));
+    let tls = ["ssl", "tls", "https"]
+        .iter()
+        .any(|name| scheme.ends_with(name));
+    let guess = format!("stratum+{}://{bare}", if tls { "ssl" } else { "tcp" });
     let usual = "write it as \"stratum+tcp://host:port\"";
     match guess.parse::<PoolUrl>() {
         Ok(_) => fault("not a pool's address", format!("write it as \"{guess}\"")),

@@ -1,5 +1,8 @@
 //! Reaching a pool by its name, which may stand for several addresses.
 
+use crate::socket;
+use crate::tls::client::{PoolStream, secure};
+use smart_mining_wire::PoolUrl;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,13 +13,21 @@ use tokio::time::{sleep, timeout};
 /// Short, so that a returning WAN is noticed within two seconds: a question or
 /// a SYN that was lost in the outage is repeated by the next attempt.
 const WITHIN: Duration = Duration::from_secs(2);
+const USER_TIMEOUT_MS: u32 = 10_000;
 /// The lead of each address over the next one.
 const STAGGER: Duration = Duration::from_millis(150);
 /// Addresses of a name that are tried; the last still has a second to answer.
 const TRIED: usize = 8;
 
+/// A connection that speaks as the url says. The text says what was missing.
+pub(super) async fn reach(url: &PoolUrl, pin: Option<[u8; 32]>) -> Result<PoolStream, String> {
+    let stream = connect(&url.host, url.port).await?;
+    socket::prepare(&stream, USER_TIMEOUT_MS);
+    secure(stream, url, pin).await
+}
+
 /// The text says what was missing: the name, or an answer.
-pub(super) async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
+async fn connect(host: &str, port: u16) -> Result<TcpStream, String> {
     let found = timeout(WITHIN, lookup_host((host, port))).await;
     let addresses = match found {
         Ok(Ok(addresses)) => alternating(addresses.collect()),

@@ -15,10 +15,10 @@
 //! If the pool gives the same extranonce1 they are sent, otherwise, or after
 //! [`PARKED_FOR`], they are answered as lost.
 
-use super::connect::connect;
+use super::connect::reach;
 use crate::clock::Clock;
 use crate::listener::{Delivery, Inbox};
-use crate::socket;
+use crate::tls::client::PoolStream;
 use smart_mining_core::Instant;
 use smart_mining_core::line::{self, LineBuffer, POOL_LINE};
 use smart_mining_core::route::Candidate;
@@ -28,7 +28,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
@@ -38,7 +37,6 @@ const LAST_VERDICTS: smart_mining_core::Duration = smart_mining_core::Duration::
 pub const PARKED_FOR: smart_mining_core::Duration = smart_mining_core::Duration::from_secs(20);
 /// Shares that wait for a connection at a time.
 pub const MOST_PARKED: usize = 1024;
-const USER_TIMEOUT_MS: u32 = 10_000;
 const BUFFER: usize = 16 * 1024;
 
 const GONE: &str = "the connection to its pool is lost";
@@ -180,7 +178,7 @@ impl Link {
     async fn connect_and_serve(&mut self, kept: &mut Kept) -> Option<Failure> {
         let stream = {
             let url = self.candidate.url.clone();
-            let connecting = connect(&url.host, url.port);
+            let connecting = reach(&url, self.candidate.tls_pin);
             tokio::pin!(connecting);
             loop {
                 let deadline = kept.parked_deadline();
@@ -189,7 +187,7 @@ impl Link {
                         Ok(stream) => break stream,
                         Err(why) => return Some(Failure::Connect(why)),
                     },
-                    retry = self.retries.recv() => if retry.is_none() { return None },
+                    retry = self.retries.recv() => { retry?; }
                     Some(delivery) = self.deliveries.recv() => self.keep(delivery, kept),
                     () = self.clock.sleep_until(deadline) => {}
                 }
@@ -197,7 +195,6 @@ impl Link {
                 kept.pass_on();
             }
         };
-        socket::prepare(&stream, USER_TIMEOUT_MS);
         let opening = Opening {
             resume: kept.session.clone(),
             suggest: (self.suggestion)(),
@@ -225,7 +222,7 @@ impl Link {
 struct Serving<'a> {
     id: LinkId,
     session: PoolSession,
-    stream: TcpStream,
+    stream: PoolStream,
     lines: Box<LineBuffer<POOL_LINE>>,
     reports: &'a mpsc::Sender<LinkReport>,
     clock: Clock,
@@ -345,7 +342,12 @@ impl Serving<'_> {
         if output.is_empty() {
             return Ok(());
         }
-        let written = tokio::time::timeout(WRITE_WITHIN, self.stream.write_all(output)).await;
+        let write = async {
+            self.stream.write_all(output).await?;
+            // Over TLS a write may still lie in our own buffer.
+            self.stream.flush().await
+        };
+        let written = tokio::time::timeout(WRITE_WITHIN, write).await;
         output.clear();
         match written {
             Ok(Ok(())) => Ok(()),
@@ -393,7 +395,7 @@ mod tests {
     use smart_mining_core::sv1::Login;
     use std::future::Future;
     use tokio::io::{AsyncBufReadExt, BufReader};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
         let waited = tokio::time::timeout(Duration::from_secs(20), future).await;
@@ -530,6 +532,7 @@ mod tests {
             pool: "a".to_owned(),
             coin: "BTC".to_owned(),
             url: url.parse().expect("an address"),
+            tls_pin: None,
             login: Login {
                 user: "account".to_owned(),
                 password: "x".to_owned(),

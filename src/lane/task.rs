@@ -417,6 +417,7 @@ mod tests {
             coin: "BTC".to_owned(),
             // Nobody listens there; what the attempts report is not read here.
             url: "stratum+tcp://127.0.0.1:1".parse().expect("an address"),
+            tls_pin: None,
             login: Login {
                 user: "account.{worker}".to_owned(),
                 password: "x".to_owned(),

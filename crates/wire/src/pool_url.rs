@@ -1,4 +1,5 @@
-//! The address of a pool: `stratum+tcp://host:port` or `stratum+ssl://host:port`.
+//! The address of a pool: `stratum+tcp://host:port` or `stratum+ssl://host:port`,
+//! which some pools write as `stratum+tls://`.
 
 use alloc::string::{String, ToString};
 use core::fmt;
@@ -30,7 +31,9 @@ impl FromStr for PoolUrl {
     fn from_str(text: &str) -> Result<Self, PoolUrlError> {
         let (tls, rest) = if let Some(rest) = text.strip_prefix("stratum+tcp://") {
             (false, rest)
-        } else if let Some(rest) = text.strip_prefix("stratum+ssl://") {
+        } else if let Some(rest) =
+            (text.strip_prefix("stratum+ssl://")).or_else(|| text.strip_prefix("stratum+tls://"))
+        {
             (true, rest)
         } else {
             return Err(PoolUrlError::Scheme);
@@ -94,6 +97,13 @@ mod tests {
             let url: PoolUrl = text.parse().expect("valid");
             assert_eq!(url.to_string(), text);
         }
+    }
+
+    #[test]
+    fn both_names_of_tls_are_one() {
+        let url = |text: &str| text.parse::<PoolUrl>().expect("valid");
+        assert_eq!(url("stratum+tls://pool:443"), url("stratum+ssl://pool:443"));
+        assert!(url("stratum+tls://pool:443").tls);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct StaticPool {
     pub algorithm: Algorithm,
     pub coin: String,
     pub url: PoolUrl,
+    /// SHA-256 of the one certificate that is accepted there, over TLS.
+    pub tls_pin: Option<[u8; 32]>,
     pub login: Login,
     /// What was agreed with the pool, if it differs from what central says.
     pub fee: Option<f64>,
@@ -49,6 +51,8 @@ pub struct Candidate {
     pub pool: String,
     pub coin: String,
     pub url: PoolUrl,
+    /// As in [`StaticPool::tls_pin`].
+    pub tls_pin: Option<[u8; 32]>,
     pub login: Login,
     /// USD per hash per second and day after the pool's fee; `None`: a static
     /// pool, ranked by its place in the file.
@@ -69,6 +73,7 @@ impl Candidate {
             pool: pool.id.clone(),
             coin: pool.coin.clone(),
             url: pool.url.clone(),
+            tls_pin: pool.tls_pin,
             login: pool.login.clone(),
             score: None,
         }
@@ -76,7 +81,10 @@ impl Candidate {
 
     /// The same place, name and terms: a connection made for one serves the other.
     pub fn same_connection(&self, other: &Self) -> bool {
-        self.is(&other.pool, &other.coin) && self.url == other.url && self.login == other.login
+        self.is(&other.pool, &other.coin)
+            && self.url == other.url
+            && self.tls_pin == other.tls_pin
+            && self.login == other.login
     }
 
     pub fn is(&self, pool: &str, coin: &str) -> bool {
@@ -110,18 +118,13 @@ fn ranked(rules: &FarmRules, entry: &Entry) -> Result<Candidate, &'static str> {
         });
     }
     let account = account(rules, entry).ok_or("farm.toml has no account for this coin or pool")?;
-    let url: PoolUrl = entry
-        .pool
-        .url
-        .parse()
-        .map_err(|_| "its address cannot be read")?;
-    if url.tls {
-        return Err("it is offered over TLS, which this release cannot use toward pools");
-    }
+    let url: PoolUrl = (entry.pool.url.parse()).map_err(|_| "its address cannot be read")?;
     Ok(Candidate {
         pool: entry.pool.id.clone(),
         coin: entry.coin.clone(),
         url,
+        // Who vouches for it is the farm's to say: in a [[pool]] of its own.
+        tls_pin: None,
         login: Login {
             user: account.user.clone(),
             password: account.password.clone(),

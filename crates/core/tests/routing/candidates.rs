@@ -46,6 +46,7 @@ fn own(id: &str) -> StaticPool {
         url: format!("stratum+tcp://{id}.example:3333")
             .parse()
             .expect("url"),
+        tls_pin: None,
         login: login(),
         fee: None,
     }
@@ -104,16 +105,37 @@ fn the_ranking_counts_what_is_left_after_the_fee_and_ties_are_stable() {
 }
 
 #[test]
-fn other_algorithms_and_tls_are_left_out() {
+fn other_algorithms_are_left_out_and_tls_is_not() {
     let mut other = entry("a", "BTC", 1.0, 0.0);
     other.algorithm = Algorithm::Scrypt;
     let mut tls = entry("b", "BTC", 1.0, 0.0);
     tls.pool.url = "stratum+ssl://b.example:443".into();
     let ranking = snapshot(vec![other, tls]);
     let (list, skipped) = candidates(Algorithm::Sha256d, &rules(), Some(&ranking));
-    assert!(list.is_empty());
-    assert_eq!(skipped.len(), 1);
-    assert!(skipped[0].why.contains("TLS"));
+    assert_eq!((list.len(), skipped.len()), (1, 0));
+    assert!(list[0].url.tls && list[0].tls_pin.is_none());
+}
+
+#[test]
+fn another_certificate_is_another_connection() {
+    let pinned = |pin| StaticPool {
+        tls_pin: pin,
+        ..own("a")
+    };
+    let of = |pool: StaticPool| {
+        let rules = FarmRules {
+            pools: vec![pool],
+            ..rules()
+        };
+        candidates(Algorithm::Sha256d, &rules, None).0.remove(0)
+    };
+    let (none, one, two) = (
+        of(pinned(None)),
+        of(pinned(Some([1; 32]))),
+        of(pinned(Some([2; 32]))),
+    );
+    assert!(one.same_connection(&one.clone()));
+    assert!(!one.same_connection(&two) && !one.same_connection(&none));
 }
 
 #[test]

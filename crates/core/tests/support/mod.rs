@@ -62,6 +62,7 @@ pub fn candidate(pool: &str, coin: &str, score: impl Into<Option<f64>>) -> Candi
         url: format!("stratum+tcp://{pool}.example:3333")
             .parse()
             .expect("url"),
+        tls_pin: None,
         login: login(),
         score: score.into(),
     }
