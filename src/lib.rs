@@ -10,7 +10,7 @@
 //! | [`report`] | tells central how the farm fares | one ureq thread, the view, the store |
 //! | [`lane`] | routes the miners of one algorithm | sockets to pools |
 //! | [`listener`] | serves the miners of one algorithm | sockets to miners |
-//! | `tls` | encrypts both sides | files of certificates |
+//! | [`tls`] | encrypts both sides | files of certificates |
 //! | [`ledger`], [`registry`], [`events`] | the books | memory, the store's queue |
 //! | [`view`], [`status`] | what people see | the books, never the store |
 //! | [`supervisor`] | starts, watches, stops | everything above |
@@ -39,5 +39,5 @@ pub mod store;
 pub mod supervisor;
 pub mod sync;
 pub mod text;
-mod tls;
+pub mod tls;
 pub mod view;

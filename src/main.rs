@@ -5,7 +5,7 @@
 
 use clap::{Parser, Subcommand};
 use smart_mining_proxy::config::Config;
-use smart_mining_proxy::{journal, supervisor};
+use smart_mining_proxy::{journal, supervisor, tls};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -65,6 +65,16 @@ fn check(path: &Path) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
+    let own = (config.listeners.iter()).filter_map(|listener| listener.certificate.as_ref());
+    let unusable: Vec<_> = own
+        .filter_map(|own| tls::server::from_files(own).err())
+        .collect();
+    for error in &unusable {
+        eprintln!("{}: {error:#}", path.display());
+    }
+    if !unusable.is_empty() {
+        return ExitCode::from(2);
+    }
     let listeners: Vec<String> = config
         .listeners
         .iter()

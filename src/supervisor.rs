@@ -20,8 +20,9 @@ use crate::silence::Silence;
 use crate::store::{Opened, Store};
 use crate::sync::{Ranking, Sync, SyncView};
 use crate::view::{LaneSource, Views};
-use crate::{listener, refuge, rules, status};
+use crate::{listener, refuge, rules, status, tls};
 use anyhow::Context;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -48,7 +49,8 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     let access: Arc<[_]> = config.access.clone().into();
     let mut ports = Vec::new();
     for listener in &config.listeners {
-        ports.push(listener::bind(listener)?);
+        let tls = tls::server::server_config(store_folder(&config), listener.certificate.as_ref())?;
+        ports.push(listener::bind(listener, tls)?);
     }
     let page = TcpListener::bind(config.status.bind)
         .await
@@ -122,6 +124,11 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     // Writes what is pending; the file is whole without its WAL afterwards.
     store.close()?;
     outcome
+}
+
+/// Where what was made here is kept.
+fn store_folder(config: &Config) -> &Path {
+    config.store.path.parent().unwrap_or(Path::new("."))
 }
 
 fn tell_recovery(events: &Events, opened: &Opened) {

@@ -228,6 +228,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         r#"farm.toml:6: pool[1].id = "so lo" — not a name; use 1 to 63 of the characters A-Z a-z 0-9 . _ -"#,
     ),
     (
+        "algorithm = \"sha256d\"\n",
+        "algorithm = \"sha256d\"\nkey = \"barn.key\"\n",
+        r#"farm.toml:5: listener[1].key = "barn.key" — there is no certificate with it; add a line certificate = "...", or remove this one: a certificate is made then"#,
+    ),
+    (
         "coin = \"BTC\"\n",
         "",
         r#"farm.toml:5: pool[1].coin — missing; add a line coin = "BTC""#,
@@ -425,7 +430,7 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     (
         "",
         "status = \"127.0.0.1:8080\"\n",
-        "farm.toml:11: pool[1].status — unknown key; remove it (known here: id, algorithm, coin, url, user, password, fee, agent, workers, extensions)",
+        "farm.toml:11: pool[1].status — unknown key; remove it (known here: id, algorithm, coin, url, tls_pin, user, password, fee, agent, workers, extensions)",
     ),
     (
         "[farm]",
@@ -517,7 +522,7 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
         );
         count += 1;
     }
-    assert_eq!(count, 31);
+    assert_eq!(count, 34);
 }
 
 const CONTRACT: &str = r#"

@@ -78,6 +78,15 @@ pub struct Listener {
     pub max_miners: usize,
     /// How long a connection may take to subscribe or to log in.
     pub handshake: Duration,
+    /// The farm's own certificate for TLS; else one is made.
+    pub certificate: Option<KeyFiles>,
+}
+
+/// Two PEM files. [`Config::load`] makes them relative to the folder of the farm.toml.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
 }
 
 /// Who is paid for a coin, or on one pool. Central never says so.
@@ -166,7 +175,7 @@ impl Config {
         Self::parse_named(text, "farm.toml")
     }
 
-    /// Read a file. The store's path becomes relative to the file's folder.
+    /// Read a file. Paths in it become relative to its folder.
     pub fn load(path: &Path) -> Result<Self, Problems> {
         let file = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|error| {
@@ -184,6 +193,14 @@ impl Config {
         let mut config = Self::parse_named(&text, &file)?;
         if let Some(folder) = path.parent() {
             config.store.path = folder.join(&config.store.path);
+            for own in config
+                .listeners
+                .iter_mut()
+                .filter_map(|l| l.certificate.as_mut())
+            {
+                own.certificate = folder.join(&own.certificate);
+                own.key = folder.join(&own.key);
+            }
         }
         Ok(config)
     }

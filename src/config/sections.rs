@@ -3,8 +3,8 @@
 use super::problem::{Log, Place, fault};
 use super::reader::{Reader, Taken};
 use super::{
-    Account, AccountTarget, Central, Config, Farm, Listener, Network, Routing, Secret, StaticPool,
-    Status, StoreFile, UserTemplate, Workers, find_account, values,
+    Account, AccountTarget, Central, Config, Farm, KeyFiles, Listener, Network, Routing, Secret,
+    StaticPool, Status, StoreFile, UserTemplate, Workers, find_account, values,
 };
 use smart_mining_wire::{Algorithm, PoolUrl};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -36,6 +36,7 @@ pub(super) struct ListenerDraft {
     pub bind_at: Place,
     max_miners: Option<usize>,
     handshake: Option<Duration>,
+    certificate: Option<Option<KeyFiles>>,
 }
 
 pub(super) struct AccountDraft {
@@ -128,7 +129,9 @@ fn store(section: Option<Reader<'_>>) -> Option<StoreFile> {
     let Some(mut section) = section else {
         return Some(StoreFile { path: default });
     };
-    let path = section.take("path", values::path).or(default);
+    let path = section
+        .take("path", |value| values::path(value, "farm.sqlite"))
+        .or(default);
     section.finish();
     path.map(|path| StoreFile { path })
 }
@@ -153,9 +156,30 @@ fn listener(mut section: Reader<'_>) -> ListenerDraft {
         bind_at: section.place("bind"),
         max_miners: max_miners.or(1024).and_then(|n| usize::try_from(n).ok()),
         handshake: handshake.or(Duration::from_secs(15)),
+        certificate: key_files(&mut section),
     };
     section.finish();
     draft
+}
+
+/// Both or none. The inner `None`: none.
+fn key_files(section: &mut Reader<'_>) -> Option<Option<KeyFiles>> {
+    let certificate = section.take("certificate", |value| values::path(value, "barn.crt"));
+    let key = section.take("key", |value| values::path(value, "barn.key"));
+    let (has, lacks) = match (certificate, key) {
+        (Taken::Absent, Taken::Absent) => return Some(None),
+        (Taken::Good(certificate), Taken::Good(key)) => {
+            return Some(Some(KeyFiles { certificate, key }));
+        }
+        (Taken::Good(_), Taken::Absent) => ("certificate", "key"),
+        (Taken::Absent, Taken::Good(_)) => ("key", "certificate"),
+        (Taken::Bad, _) | (_, Taken::Bad) => return None,
+    };
+    let what = format!("there is no {lacks} with it");
+    let remedy =
+        format!("add a line {lacks} = \"...\", or remove this one: a certificate is made then");
+    section.log.report(section.place(has), fault(what, remedy));
+    None
 }
 
 fn account(mut section: Reader<'_>) -> AccountDraft {
@@ -301,6 +325,7 @@ impl ListenerDraft {
             bind: self.bind?,
             max_miners: self.max_miners?,
             handshake: self.handshake?,
+            certificate: self.certificate?,
         })
     }
 }

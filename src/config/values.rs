@@ -271,10 +271,11 @@ pub(super) fn web_url(value: &DeValue<'_>) -> Read<String> {
     Ok(text.to_owned())
 }
 
-pub(super) fn path(value: &DeValue<'_>) -> Read<std::path::PathBuf> {
+pub(super) fn path(value: &DeValue<'_>, example: &str) -> Read<std::path::PathBuf> {
     let text = quoted(value)?;
     if text.trim().is_empty() || text.ends_with('/') || text.chars().any(char::is_control) {
-        return Err(fault("not a file's name", "write it as \"farm.sqlite\""));
+        let remedy = format!("write it as \"{example}\"");
+        return Err(fault("not a file's name", remedy));
     }
     Ok(text.into())
 }

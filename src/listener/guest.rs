@@ -1,8 +1,17 @@
 //! One miner's connection: its socket, its session, and what could not be sent yet.
+//!
+//! ```text
+//!            first byte 0x16
+//!   silent ------------------> TLS, to the end
+//!      \ any other
+//!       `--------------------> plain, to the end
+//! ```
 
 use crate::registry::Miner;
+use crate::tls::guest::{Broken, FIRST_BYTE, GuestTls};
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
+use rustls::ServerConfig;
 use smart_mining_core::Instant;
 use smart_mining_core::line::Unfinished;
 use smart_mining_core::share::LinkId;
@@ -27,12 +36,30 @@ pub(super) fn gone(text: impl Into<String>) -> Ended {
     Ended::Gone(text.into())
 }
 
+impl From<Broken> for Ended {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Closed => gone("the miner closed the connection"),
+            Broken::Fault(text) => Self::Junk(text),
+        }
+    }
+}
+
 /// What a read brought.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Taken {
     Bytes(usize),
     /// All there was has been read.
     Nothing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Talk {
+    /// Nothing has come yet.
+    Silent,
+    Flowing,
+    /// Since then something is unsent.
+    Stalled(Instant),
 }
 
 #[derive(Debug)]
@@ -48,9 +75,11 @@ pub(super) struct Guest {
     pub unfinished: Unfinished,
     /// The link that was last told of this worker.
     pub introduced: Option<LinkId>,
+    /// A plain miner, as nearly all are, pays no more for it than a pointer.
+    tls: Option<Box<GuestTls>>,
+    /// As it goes to the socket.
     unsent: Vec<u8>,
-    /// Since when something is unsent.
-    stalled: Option<Instant>,
+    talk: Talk,
 }
 
 impl Guest {
@@ -70,8 +99,9 @@ impl Guest {
             miner,
             unfinished: Unfinished::new(),
             introduced: None,
+            tls: None,
             unsent: Vec::new(),
-            stalled: None,
+            talk: Talk::Silent,
         }
     }
 
@@ -81,11 +111,14 @@ impl Guest {
 
     /// Does the miner take what it is sent? If not, it is shown no job until it does.
     pub const fn is_stalled(&self) -> bool {
-        self.stalled.is_some()
+        self.stalled_since().is_some()
     }
 
     pub const fn stalled_since(&self) -> Option<Instant> {
-        self.stalled
+        match self.talk {
+            Talk::Stalled(since) => Some(since),
+            Talk::Silent | Talk::Flowing => None,
+        }
     }
 
     pub fn read(&mut self, into: &mut [u8]) -> Result<Taken, Ended> {
@@ -100,8 +133,44 @@ impl Guest {
         }
     }
 
+    /// The TLS that these bytes are for, if they are. It is the caller's while what
+    /// they say is heard, and comes back with [`wear`](Self::wear).
+    pub fn doff(
+        &mut self,
+        bytes: &[u8],
+        config: &Arc<ServerConfig>,
+    ) -> Result<Option<Box<GuestTls>>, Ended> {
+        if self.talk == Talk::Silent {
+            self.talk = Talk::Flowing;
+            if bytes.first() == Some(&FIRST_BYTE) {
+                return Ok(Some(Box::new(GuestTls::new(config)?)));
+            }
+        }
+        Ok(self.tls.take())
+    }
+
+    pub fn wear(&mut self, tls: Box<GuestTls>) {
+        self.tls = Some(tls);
+    }
+
     /// Send, and keep what the socket does not take. The order stays.
     pub fn send(
+        &mut self,
+        bytes: &[u8],
+        registry: &Registry,
+        token: Token,
+        now: Instant,
+    ) -> Result<(), Ended> {
+        match &mut self.tls {
+            None => self.send_as_it_is(bytes, registry, token, now),
+            Some(tls) => {
+                let sealed = tls.seal(bytes)?;
+                self.send_as_it_is(&sealed, registry, token, now)
+            }
+        }
+    }
+
+    fn send_as_it_is(
         &mut self,
         bytes: &[u8],
         registry: &Registry,
@@ -121,8 +190,8 @@ impl Guest {
             return Err(gone("the miner reads nothing"));
         }
         self.unsent.extend_from_slice(rest);
-        if self.stalled.is_none() {
-            self.stalled = Some(now);
+        if !self.is_stalled() {
+            self.talk = Talk::Stalled(now);
             self.listen(registry, token, Interest::READABLE | Interest::WRITABLE)?;
         }
         Ok(())
@@ -140,7 +209,7 @@ impl Guest {
             self.unsent.drain(..sent);
             return Ok(false);
         }
-        self.stalled = None;
+        self.talk = Talk::Flowing;
         self.listen(registry, token, Interest::READABLE)?;
         Ok(true)
     }
@@ -167,5 +236,16 @@ impl Guest {
             }
         }
         Ok(sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tls_costs_a_plain_miner_no_more_than_a_pointer() {
+        assert_eq!(size_of::<Option<Box<GuestTls>>>(), size_of::<usize>());
+        assert_eq!(size_of::<Talk>(), size_of::<Option<Instant>>());
     }
 }

@@ -35,6 +35,7 @@ use mio::{Poll, Waker};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, setsockopt, socket, sockopt,
 };
+use rustls::ServerConfig;
 use smart_mining_core::share::{Board, LinkId, Submit, WorkerName};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -73,12 +74,13 @@ pub(crate) struct Published {
 pub struct Bound {
     pub config: Listener,
     pub(crate) inbox: Arc<Inbox>,
+    tls: Arc<ServerConfig>,
     poll: Poll,
     socket: TcpListener,
 }
 
-/// Open the port, or say which and why not.
-pub fn bind(config: &Listener) -> anyhow::Result<Bound> {
+/// Open the port, or say which and why not. `tls`: for miners that begin with it.
+pub fn bind(config: &Listener, tls: Arc<ServerConfig>) -> anyhow::Result<Bound> {
     let socket = listen(config.bind).map_err(|error| {
         anyhow::anyhow!(
             "cannot open {} for {} miners: {error}; is another program using the port? change listener.bind",
@@ -91,6 +93,7 @@ pub fn bind(config: &Listener) -> anyhow::Result<Bound> {
     Ok(Bound {
         config: config.clone(),
         inbox: Arc::new(Inbox::new(waker)),
+        tls,
         poll,
         socket,
     })

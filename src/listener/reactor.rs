@@ -11,8 +11,10 @@ use crate::events::Events;
 use crate::ledger::Ledger;
 use crate::pulse::Pulse;
 use crate::registry::Registry;
+use crate::tls::guest::GuestTls;
 use mio::event::Event;
 use mio::{Events as Readiness, Interest, Poll, Token};
+use rustls::ServerConfig;
 use slab::Slab;
 use smart_mining_core::share::{Flights, Renderings, Seat};
 use smart_mining_core::sv1::MinerSession;
@@ -54,6 +56,7 @@ pub(crate) struct Reactor {
     inbox: Arc<Inbox>,
     door: Door,
     handshake: Duration,
+    tls: Arc<ServerConfig>,
     session_id: u32,
     serial: u64,
     pulse: Pulse,
@@ -91,6 +94,7 @@ impl Reactor {
             port,
             inbox: bound.inbox,
             handshake: Duration::from_secs(config.handshake.as_secs()),
+            tls: bound.tls,
             session_id: needs.session_id,
             serial: 0,
             pulse: needs.pulse,
@@ -274,11 +278,32 @@ impl Reactor {
         match guest.read(input)? {
             Taken::Nothing => Ok(false),
             Taken::Bytes(length) => {
-                let ended = self.take(key, &input[..length]);
+                let bytes = &input[..length];
+                let ended = match guest.doff(bytes, &self.tls)? {
+                    None => self.take(key, bytes),
+                    Some(tls) => self.take_sealed(key, tls, bytes),
+                };
                 self.flush(key)?;
                 ended.map(|()| length == input.len())
             }
         }
+    }
+
+    fn take_sealed(
+        &mut self,
+        key: usize,
+        mut tls: Box<GuestTls>,
+        sealed: &[u8],
+    ) -> Result<(), Ended> {
+        let ended = tls.open(sealed, |plain| self.take(key, plain));
+        let now = self.clock.now();
+        let Some(guest) = self.guests.get_mut(key) else {
+            return ended;
+        };
+        guest.wear(tls);
+        // What TLS itself has to say: its handshake, or why it fails.
+        let sent = guest.send(&[], self.poll.registry(), Token(key), now);
+        ended.and(sent)
     }
 
     /// Send what was written for this guest.

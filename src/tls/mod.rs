@@ -4,8 +4,12 @@
 //! |---|---|
 //! | `client` | a connection to a pool, plain or not, and its handshake |
 //! | `verify` | whether a pool's certificate is accepted, and why not |
+//! | `server` | the certificate that miners see |
+//! | `guest` | one miner's TLS, between its socket and its lines |
 
 pub(crate) mod client;
+pub(crate) mod guest;
+pub mod server;
 mod verify;
 
 use sha2::{Digest, Sha256};
