@@ -38,6 +38,8 @@ pub const PARKED_FOR: smart_mining_core::Duration = smart_mining_core::Duration:
 /// Shares that wait for a connection at a time.
 pub const MOST_PARKED: usize = 1024;
 const BUFFER: usize = 16 * 1024;
+/// How often deadlines are looked at; the shortest of them is some seconds.
+const LOOK: Duration = Duration::from_millis(250);
 
 const GONE: &str = "the connection to its pool is lost";
 
@@ -238,6 +240,8 @@ impl Serving<'_> {
     ) -> Option<Failure> {
         let mut buffer = vec![0; BUFFER];
         let mut leave_by = None;
+        // A timer for each deadline would be set anew with each share.
+        let mut look = tokio::time::interval(LOOK);
         loop {
             if let Err(failure) = self.flush().await {
                 return Some(failure);
@@ -249,9 +253,6 @@ impl Serving<'_> {
             if leave_by.is_some_and(|by| now >= by || self.is_idle(deliveries)) {
                 return None;
             }
-            let deadline = (self.kept.parked_deadline().into_iter())
-                .chain(leave_by)
-                .fold(self.session.deadline(), Instant::min);
             tokio::select! {
                 read = self.stream.read(&mut buffer) => match read {
                     Ok(0) => return Some(Failure::Closed),
@@ -268,10 +269,12 @@ impl Serving<'_> {
                     deliveries.close();
                     leave_by = Some(self.clock.now() + LAST_VERDICTS);
                 },
-                () = self.clock.sleep_until(Some(deadline)) => {
+                _ = look.tick() => {
                     let now = self.clock.now();
                     self.kept.give_up_parked(now);
-                    self.session.tick(now);
+                    if now >= self.session.deadline() {
+                        self.session.tick(now);
+                    }
                 }
             }
         }
