@@ -17,7 +17,7 @@
 
 use super::connect::reach;
 use crate::clock::Clock;
-use crate::listener::{Delivery, Inbox};
+use crate::listener::{Delivery, Inbox, Outbox};
 use crate::tls::client::PoolStream;
 use smart_mining_core::Instant;
 use smart_mining_core::line::{self, LineBuffer, POOL_LINE};
@@ -64,7 +64,7 @@ pub type Suggestion = Arc<dyn Fn() -> Option<f64> + Send + Sync>;
 pub struct Link {
     pub id: LinkId,
     pub candidate: Candidate,
-    pub deliveries: mpsc::Receiver<Delivery>,
+    pub outbox: Arc<Outbox>,
     pub reports: mpsc::Sender<LinkReport>,
     /// Each one means: try again now. Closed by the lane when the link is not
     /// wanted any more.
@@ -140,8 +140,10 @@ impl Link {
             }
         }
         // What came in meanwhile was never sent; from here on nothing comes in.
-        self.deliveries.close();
-        while let Ok(delivery) = self.deliveries.try_recv() {
+        self.outbox.close();
+        let mut late = Vec::new();
+        self.outbox.take(&mut late);
+        for delivery in late {
             if let Delivery::Share(submit) = delivery {
                 kept.unsent(submit.token, GONE);
             }
@@ -158,7 +160,7 @@ impl Link {
             let deadline = kept.parked_deadline();
             tokio::select! {
                 retry = self.retries.recv() => return retry.is_some(),
-                Some(delivery) = self.deliveries.recv() => self.keep(delivery, kept),
+                () = self.outbox.ready() => self.keep(kept),
                 () = self.clock.sleep_until(deadline) => {}
             }
             kept.give_up_parked(self.clock.now());
@@ -166,13 +168,18 @@ impl Link {
         }
     }
 
-    /// A delivery for which there is no session now.
-    fn keep(&self, delivery: Delivery, kept: &mut Kept) {
-        match delivery {
-            Delivery::Share(submit) => kept.park(submit, self.clock.now()),
-            Delivery::Active(active) => kept.active = active,
-            // The session will not know the worker: its first share introduces it.
-            Delivery::Introduce(_) => {}
+    /// Deliveries for which there is no session now.
+    fn keep(&self, kept: &mut Kept) {
+        let now = self.clock.now();
+        let mut deliveries = Vec::new();
+        self.outbox.take(&mut deliveries);
+        for delivery in deliveries {
+            match delivery {
+                Delivery::Share(submit) => kept.park(submit, now),
+                Delivery::Active(active) => kept.active = active,
+                // The session will not know the worker: its first share introduces it.
+                Delivery::Introduce(_) => {}
+            }
         }
     }
 
@@ -190,7 +197,7 @@ impl Link {
                         Err(why) => return Some(Failure::Connect(why)),
                     },
                     retry = self.retries.recv() => { retry?; }
-                    Some(delivery) = self.deliveries.recv() => self.keep(delivery, kept),
+                    () = self.outbox.ready() => self.keep(kept),
                     () = self.clock.sleep_until(deadline) => {}
                 }
                 kept.give_up_parked(self.clock.now());
@@ -210,9 +217,11 @@ impl Link {
             lines: Box::new(LineBuffer::new()),
             reports: &self.reports,
             clock: self.clock,
+            outbox: &self.outbox,
+            taken: Vec::new(),
             kept,
         };
-        let failure = serving.serve(&mut self.deliveries, &mut self.retries).await;
+        let failure = serving.serve(&mut self.retries).await;
         // Whatever was in flight gets its honest answer before the task goes on.
         let end = failure.clone().unwrap_or(Failure::Closed);
         serving.session.fail(end);
@@ -228,16 +237,15 @@ struct Serving<'a> {
     lines: Box<LineBuffer<POOL_LINE>>,
     reports: &'a mpsc::Sender<LinkReport>,
     clock: Clock,
+    outbox: &'a Outbox,
+    /// What was taken out of it; empty but while it is read.
+    taken: Vec<Delivery>,
     kept: &'a mut Kept,
 }
 
 impl Serving<'_> {
     /// `None`: the lane let go, and nothing is left to wait for.
-    async fn serve(
-        &mut self,
-        deliveries: &mut mpsc::Receiver<Delivery>,
-        retries: &mut mpsc::Receiver<()>,
-    ) -> Option<Failure> {
+    async fn serve(&mut self, retries: &mut mpsc::Receiver<()>) -> Option<Failure> {
         let mut buffer = vec![0; BUFFER];
         let mut leave_by = None;
         // A timer for each deadline would be set anew with each share.
@@ -250,7 +258,7 @@ impl Serving<'_> {
                 return Some(failure);
             }
             let now = self.clock.now();
-            if leave_by.is_some_and(|by| now >= by || self.is_idle(deliveries)) {
+            if leave_by.is_some_and(|by| now >= by || self.is_idle()) {
                 return None;
             }
             tokio::select! {
@@ -263,10 +271,10 @@ impl Serving<'_> {
                     }
                     Err(error) => return Some(Failure::Lost(error.to_string())),
                 },
-                Some(delivery) = deliveries.recv() => self.deliver(delivery, deliveries),
+                () = self.outbox.ready() => self.deliver(),
                 // Shares that are in flight are paid work: their verdicts are waited for.
                 retry = retries.recv(), if leave_by.is_none() => if retry.is_none() {
-                    deliveries.close();
+                    self.outbox.close();
                     leave_by = Some(self.clock.now() + LAST_VERDICTS);
                 },
                 _ = look.tick() => {
@@ -280,8 +288,8 @@ impl Serving<'_> {
         }
     }
 
-    fn is_idle(&self, deliveries: &mpsc::Receiver<Delivery>) -> bool {
-        self.session.in_flight() == 0 && deliveries.is_empty()
+    fn is_idle(&self) -> bool {
+        self.session.in_flight() == 0 && self.outbox.is_empty()
     }
 
     fn take_lines(&mut self, bytes: &[u8]) -> Option<Failure> {
@@ -295,11 +303,12 @@ impl Serving<'_> {
         .map(|too_long| Failure::Garbage(too_long.to_string()))
     }
 
-    /// Take what else is waiting too: one write for all of it.
-    fn deliver(&mut self, first: Delivery, more: &mut mpsc::Receiver<Delivery>) {
+    /// Take all that is there: one write for all of it.
+    fn deliver(&mut self) {
         let now = self.clock.now();
-        let mut next = Some(first);
-        while let Some(delivery) = next {
+        let mut taken = std::mem::take(&mut self.taken);
+        self.outbox.take(&mut taken);
+        for delivery in taken.drain(..) {
             match delivery {
                 Delivery::Introduce(worker) => self.session.introduce(&worker),
                 Delivery::Active(active) => {
@@ -308,8 +317,8 @@ impl Serving<'_> {
                 }
                 Delivery::Share(submit) => self.submit(submit, now),
             }
-            next = more.try_recv().ok();
         }
+        self.taken = taken;
     }
 
     fn submit(&mut self, submit: Submit, now: Instant) {
@@ -477,7 +486,7 @@ mod tests {
 
     struct Bench {
         listener: TcpListener,
-        deliveries: mpsc::Sender<Delivery>,
+        outbox: Arc<Outbox>,
         reports: mpsc::Receiver<LinkReport>,
         retries: mpsc::Sender<()>,
         miners: Miners,
@@ -489,13 +498,13 @@ mod tests {
             let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
             let address = listener.local_addr().expect("bound");
             let miners = Miners::new();
-            let (deliveries, delivered) = mpsc::channel(8);
+            let outbox = Arc::new(Outbox::default());
             let (reported, reports) = mpsc::channel(8);
             let (retries, retried) = mpsc::channel(1);
             let link = Link {
                 id: 7,
                 candidate: candidate(&format!("stratum+tcp://{address}")),
-                deliveries: delivered,
+                outbox: outbox.clone(),
                 reports: reported,
                 retries: retried,
                 inbox: miners.inbox.clone(),
@@ -505,7 +514,7 @@ mod tests {
             tokio::spawn(link.run());
             Self {
                 listener,
-                deliveries,
+                outbox,
                 reports,
                 retries,
                 miners,
@@ -520,9 +529,9 @@ mod tests {
             (bench, pool)
         }
 
-        async fn deliver(&self, token: Token) {
-            let share = Delivery::Share(share(token));
-            self.deliveries.send(share).await.expect("it takes shares");
+        fn deliver(&self, token: Token) {
+            let mut batch = vec![Delivery::Share(share(token))];
+            self.outbox.post(&mut batch).expect("it takes shares");
         }
 
         async fn report(&mut self, what: &str) -> LinkReport {
@@ -586,11 +595,16 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn a_link_that_is_let_go_still_brings_the_verdict_of_what_it_sent() {
         let (mut bench, mut pool) = Bench::logged_in().await;
-        bench.deliver(5).await;
+        bench.deliver(5);
         pool.hear("mining.submit").await;
         drop(bench.retries);
         // Nothing new is taken from here on, and that is said at once.
-        soon("it stops taking shares", bench.deliveries.closed()).await;
+        soon("it stops taking shares", async {
+            while !bench.outbox.is_closed() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
         pool.say(r#"{"id":16,"result":true,"error":null}"#).await;
         // It ends by itself, and as nobody's failure.
         let report = soon("its end", bench.reports.recv()).await;
@@ -602,7 +616,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
     async fn what_was_sent_is_unknown_when_the_pool_goes() {
         let (mut bench, mut pool) = Bench::logged_in().await;
-        bench.deliver(1).await;
+        bench.deliver(1);
         pool.hear("mining.submit").await;
         drop(pool);
         let report = bench.report("the failure").await;
@@ -619,9 +633,9 @@ mod tests {
             bench.report("the failure").await,
             LinkReport::Failed(7, _)
         ));
-        bench.deliver(1).await;
+        bench.deliver(1);
         bench.retries.send(()).await.expect("it waits");
-        bench.deliver(2).await;
+        bench.deliver(2);
         let (mut pool, subscribe) = Pool::welcome(&bench.listener, "01020304").await;
         assert!(
             subscribe.contains(r#""5e55""#),
@@ -649,7 +663,7 @@ mod tests {
         let (mut bench, pool) = Bench::logged_in().await;
         drop(pool);
         bench.report("the failure").await;
-        bench.deliver(1).await;
+        bench.deliver(1);
         bench.retries.send(()).await.expect("it waits");
         let (_pool, _) = Pool::welcome(&bench.listener, "0a0b0c0d").await;
         let report = bench.report("what became of the session").await;
@@ -666,7 +680,7 @@ mod tests {
         let (mut bench, pool) = Bench::logged_in().await;
         drop(pool);
         bench.report("the failure").await;
-        bench.deliver(3).await;
+        bench.deliver(3);
         drop(bench.retries);
         let verdict = bench.miners.hear("an answer");
         assert!(matches!(verdict, (3, Verdict::Unsent(_))), "{verdict:?}");

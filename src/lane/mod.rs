@@ -19,9 +19,6 @@ mod task;
 
 pub use task::{LaneView, Started, Surroundings, start};
 
-/// Shares that wait to be written to one pool.
-const SHARES: usize = 8 * 1024;
-
 /// A number that the process before us will hardly have used: miners remember
 /// job and session ids over a reconnect.
 fn random() -> u32 {

@@ -1,12 +1,12 @@
 //! The lane's task: feeds the core lane and carries out its commands.
 
 use super::link::{Link, LinkReport, Suggestion};
-use super::{SHARES, random};
+use super::random;
 use crate::clock::{Clock, unix_now};
 use crate::config::Network;
 use crate::events::Events;
 use crate::ledger::Ledger;
-use crate::listener::{Bound, Delivery, Inbox, LinkHandle, Needs, Published, Reactor};
+use crate::listener::{Bound, Delivery, Inbox, LinkHandle, Needs, Outbox, Published, Reactor};
 use crate::pulse::Pulse;
 use crate::rate::hashes_per_difficulty;
 use crate::registry::Registry;
@@ -295,8 +295,7 @@ impl Task {
         let links = &self.links;
         let tell = |link: &LinkId, is_active| {
             if let Some(handle) = links.get(link) {
-                // A queue that is full is a link that has enough to listen for.
-                let _ = handle.deliveries.try_send(Delivery::Active(is_active));
+                handle.outbox.post_if_room(Delivery::Active(is_active));
             }
         };
         let left = self.active.iter().filter(|link| !active.contains(link));
@@ -311,16 +310,22 @@ impl Task {
             let _ = retry.try_send(());
             return;
         }
-        let (deliveries, delivered) = mpsc::channel(SHARES);
+        let outbox = Arc::new(Outbox::default());
         let (retry, retries) = mpsc::channel(1);
         let pool: Arc<str> = candidate.pool.as_str().into();
         self.names.insert(link, candidate.pool.clone());
         self.retries.insert(link, retry);
-        self.links.insert(link, LinkHandle { pool, deliveries });
+        self.links.insert(
+            link,
+            LinkHandle {
+                pool,
+                outbox: outbox.clone(),
+            },
+        );
         let task = Link {
             id: link,
             candidate,
-            deliveries: delivered,
+            outbox,
             reports: self.reports.clone(),
             retries,
             inbox: self.inbox.clone(),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   sockets --readable--> lines --> session --> answer, written at once
-//!                                      |------> share --> queue of its pool's link
+//!                                      |------> share --> outbox of its pool's link
 //!   inbox  --board-----> every session --> the same bytes, written at once
 //!          --verdicts--> the flight they belong to --> answer
 //! ```
@@ -19,14 +19,17 @@
 //! | `guest` | one socket |
 //! | `door` | who may come in, and who sits where |
 //! | `inbox` | what lane and links tell the thread |
+//! | `outbox` | what the thread tells a link |
 
 mod door;
 mod guest;
 mod inbox;
+mod outbox;
 mod reactor;
 mod serve;
 
 pub(crate) use inbox::Inbox;
+pub(crate) use outbox::Outbox;
 pub(crate) use reactor::{Needs, Reactor};
 
 use crate::config::Listener;
@@ -41,7 +44,6 @@ use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use tokio::sync::mpsc;
 
 /// A miner that stopped answering is noticed within this.
 const USER_TIMEOUT_MS: u32 = 60_000;
@@ -59,7 +61,7 @@ pub(crate) enum Delivery {
 #[derive(Clone, Debug)]
 pub(crate) struct LinkHandle {
     pub pool: Arc<str>,
-    pub deliveries: mpsc::Sender<Delivery>,
+    pub outbox: Arc<Outbox>,
 }
 
 /// What every miner of the port sees.

@@ -4,7 +4,7 @@ use super::door::Door;
 use super::guest::{Ended, Guest, Taken, gone};
 use super::inbox::Letters;
 use super::serve::Owner;
-use super::{Bound, Inbox, Published};
+use super::{Bound, Delivery, Inbox, Published};
 use crate::clock::Clock;
 use crate::config::Network;
 use crate::events::Events;
@@ -16,7 +16,7 @@ use mio::event::Event;
 use mio::{Events as Readiness, Interest, Poll, Token};
 use rustls::ServerConfig;
 use slab::Slab;
-use smart_mining_core::share::{Flights, Renderings, Seat};
+use smart_mining_core::share::{Flights, LinkId, Renderings, Seat};
 use smart_mining_core::sv1::MinerSession;
 use smart_mining_core::{Algorithm, Duration, Instant};
 use std::io::ErrorKind;
@@ -79,6 +79,9 @@ pub(crate) struct Reactor {
     pub(super) flights: Flights<Owner>,
     /// What is written to one miner; empty between two of them.
     pub(super) out: Vec<u8>,
+    /// Shares of this round, all for the same link.
+    pub(super) batch: Vec<Delivery>,
+    pub(super) batch_for: LinkId,
     /// Guests whose end was found while others were served.
     pub(super) leaving: Vec<(usize, Ended)>,
 }
@@ -120,6 +123,8 @@ impl Reactor {
             renderings: Renderings::new(),
             flights: Flights::new(),
             out: Vec::with_capacity(BUFFER),
+            batch: Vec::new(),
+            batch_for: 0,
             leaving: Vec::new(),
         })
     }
@@ -144,6 +149,7 @@ impl Reactor {
                     Token(key) => self.hear(key, event),
                 }
             }
+            self.post_batch();
             if self.accept_again {
                 self.accept();
             }

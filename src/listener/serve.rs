@@ -1,6 +1,7 @@
 //! What is done with a miner's line, a new board, a pool's verdict.
 
 use super::guest::Ended;
+use super::outbox::Refused;
 use super::reactor::Reactor;
 use super::{Delivery, Published};
 use crate::registry::Miner;
@@ -10,12 +11,14 @@ use smart_mining_core::share::{Flight, LinkId, Submit, Token, Verdict, WorkerNam
 use smart_mining_core::sv1::miner::VERDICT_WITHIN;
 use smart_mining_core::sv1::{Credentials, Judged, Share, Step, conclude};
 use std::sync::Arc;
-use tokio::sync::mpsc::error::TrySendError;
 
 /// In a small farm each pool knows every worker before its first share. In a large
 /// one a name is told with its first share: thousands at once would cost more than
 /// the shares do.
 const INTRODUCED_AHEAD: usize = 128;
+
+/// Shares that are handed over at a time: a long round must not hold them back.
+const BATCH: usize = 64;
 
 /// Whose share it is, and where it is booked, also if the miner is gone by then.
 pub(super) struct Owner {
@@ -111,17 +114,36 @@ impl Reactor {
             nonce: share.nonce,
             version_bits: share.version_bits,
         };
-        let why = match handle {
-            None => "its pool is gone",
-            Some(handle) => match handle.deliveries.try_send(Delivery::Share(submit)) {
-                Ok(()) => return,
-                Err(TrySendError::Full(_)) => "the pool's connection is overloaded",
-                Err(TrySendError::Closed(_)) => "the connection to its pool is lost",
-            },
-        };
-        if let Some(flight) = self.flights.close(token) {
-            self.conclude(flight, &Verdict::Unsent(why), now);
+        if self.batch_for != link || self.batch.len() >= BATCH {
+            self.post_batch();
+            self.batch_for = link;
         }
+        self.batch.push(Delivery::Share(submit));
+    }
+
+    /// Hand the shares of this round to their link, and answer those it does not take.
+    pub(super) fn post_batch(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        let handle = self.published.links.get(&self.batch_for);
+        let why = match handle.map(|handle| handle.outbox.post(&mut self.batch)) {
+            Some(Ok(())) => return,
+            None => "its pool is gone",
+            Some(Err(Refused::Full)) => "the pool's connection is overloaded",
+            Some(Err(Refused::Closed)) => "the connection to its pool is lost",
+        };
+        let mut refused = std::mem::take(&mut self.batch);
+        // What is being written to one guest must not go to another.
+        let written = std::mem::take(&mut self.out);
+        let now = self.clock.now();
+        for delivery in refused.drain(..) {
+            if let Delivery::Share(submit) = delivery {
+                self.judged(submit.token, &Verdict::Unsent(why), now);
+            }
+        }
+        self.out = written;
+        self.batch = refused;
     }
 
     /// A link's answer. It may come when the miner is gone: it is booked all the same.
@@ -214,8 +236,8 @@ impl Reactor {
         }
         if let Some(handle) = link.and_then(|link| self.published.links.get(&link)) {
             let worker = guest.session.worker().clone();
-            // If the queue is full the first share introduces the worker.
-            let _ = handle.deliveries.try_send(Delivery::Introduce(worker));
+            // If there is no room the first share introduces the worker.
+            handle.outbox.post_if_room(Delivery::Introduce(worker));
             guest.introduced = link;
         }
     }
