@@ -1,6 +1,6 @@
 //! The local check of a share: build the header the pool will build, and hash it.
 
-use super::{Job, MINER_SIZE, Reject, Seat, Target, code, header_hash, sha256d};
+use super::{Job, MINER_SIZE, Reject, Seat, Target, code, header_hash, header_id, merkle_parent};
 use crate::Algorithm;
 
 /// What a miner says it found, decoded.
@@ -42,7 +42,7 @@ pub fn check(job: &Job, claim: &Claim) -> Result<Checked, Reject> {
         .extranonce2(seat, claim.rolled)
         .ok_or_else(|| other("no room for this miner on the pool's connection"))?;
     let header = header(job, claim, &extranonce2);
-    let identity = sha256d(&header);
+    let identity = header_id(&header);
     let hash = if job.algorithm == Algorithm::Sha256d {
         Some(identity)
     } else {
@@ -114,7 +114,7 @@ fn merkle_root(job: &Job, extranonce2: &[u8]) -> [u8; 32] {
     for branch in &job.work.branches {
         pair[..32].copy_from_slice(&root);
         pair[32..].copy_from_slice(branch);
-        root = sha256d(&pair);
+        root = merkle_parent(&pair);
     }
     root
 }

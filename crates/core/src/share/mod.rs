@@ -18,7 +18,7 @@ pub use check::{Checked, Claim, check};
 pub use extranonce::{MINER_SIZE, Seat, Split, SplitError};
 pub use flights::{Flight, Flights, MAX_FLIGHTS, RequestId, Token};
 pub use job::{Job, JobId, LinkId, Terms, Work, WorkError, WorkText};
-pub use pow::{header_hash, header_hash_is_known, sha256d};
+pub use pow::{header_hash, header_hash_is_known, header_id, merkle_parent, sha256d};
 pub use renderings::Renderings;
 pub use seats::Seats;
 pub use seen::Seen;
