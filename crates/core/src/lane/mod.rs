@@ -327,8 +327,6 @@ impl Lane {
     /// Another pool: each of its connections that has work.
     fn put_up_all(&mut self, index: usize, now: Instant) {
         let links: Vec<LinkId> = self.entries[index].links().collect();
-        self.retiring
-            .retain(|retiring| !links.contains(&retiring.link));
         for link in links {
             self.put_up(index, link, true, now);
         }
@@ -465,6 +463,8 @@ impl Lane {
     /// Hand out the newest work of one of the route's connections.
     fn put_up(&mut self, index: usize, link: LinkId, clean: bool, now: Instant) {
         let passed = self.passed(now);
+        // It is at work again: how long its jobs are good for begins anew.
+        self.retiring.retain(|retiring| retiring.link != link);
         let entry = &mut self.entries[index];
         let group = entry.group_of(link);
         let Some(side) = entry.side(link) else { return };

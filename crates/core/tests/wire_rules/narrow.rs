@@ -158,6 +158,26 @@ fn one_groups_connection_fails_alone_and_only_its_shares_wait() {
 }
 
 #[test]
+fn a_groups_old_jobs_live_10_s_after_a_switch_also_if_its_connection_failed_before() {
+    let (mut world, miners) = three_groups(&["a", "b"]);
+    world.pool("a").resumes = true;
+    world.run(secs(100));
+    world.cut_link(link_of(&world, miners[1]));
+    world.run(secs(8));
+    let shares = miners.map(|miner| (miner, world.miners[miner].find().expect("a job")));
+    // The ranking drops a: its connections are fine.
+    world.rank(&[("b", 0.5)], 2);
+    assert_eq!(world.route(), Some("b"));
+    world.run(secs(9));
+    for (miner, (id, line)) in shares {
+        world.send(miner, &line);
+        world.run(ms(50));
+        assert_eq!(world.miners[miner].answer(id), Some(&Answer::True));
+    }
+    world.assert_books();
+}
+
+#[test]
 fn a_group_whose_connection_stays_away_is_told_nothing_false() {
     let (mut world, miners) = three_groups(&["a"]);
     // Some pools allow an address two connections and no more.
