@@ -22,7 +22,7 @@ const NOT_UP: &str = "the connection to its pool is not up";
 pub struct Link {
     pub pool: String,
     pub(super) candidate: Candidate,
-    pub(super) wire: Wire,
+    pub wire: Wire,
     pub session: Option<PoolSession>,
     state: State,
     /// The session that the last login got.
@@ -43,7 +43,7 @@ impl Link {
         self.state != State::Down
     }
 
-    fn logged_in(&mut self) -> Option<&mut PoolSession> {
+    pub fn logged_in(&mut self) -> Option<&mut PoolSession> {
         let session = self.session.as_mut();
         session.filter(|session| session.is_logged_in())
     }

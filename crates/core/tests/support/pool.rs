@@ -61,7 +61,7 @@ pub struct FakePool {
     pub most_connections: usize,
     pub jobs: Vec<JobText>,
     /// What was asked for each of the jobs when it was made.
-    asked: BTreeMap<String, f64>,
+    pub asked: BTreeMap<String, f64>,
     made: u32,
     connected: u32,
     /// The extranonce1 of each session that was ever given.
@@ -151,6 +151,11 @@ impl FakePool {
             ..Connection::default()
         };
         self.connections.insert(wire, connection);
+    }
+
+    /// Did it accept the share with this header?
+    pub fn has_paid(&self, header: &[u8]) -> bool {
+        self.seen.contains(header)
     }
 
     /// A restart that keeps nothing but the books.
