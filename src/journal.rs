@@ -143,6 +143,14 @@ impl RateLimit {
     }
 }
 
+/// What goes at the end of a line that a [`RateLimit`] let through.
+pub fn and_more(suppressed: u64) -> String {
+    match suppressed {
+        0 => String::new(),
+        more => format!(" ({more} more since the last line)"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

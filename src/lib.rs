@@ -10,6 +10,7 @@
 //! | [`report`] | tells central how the farm fares | one ureq thread, the view, the store |
 //! | [`lane`] | routes the miners of one algorithm | sockets to pools |
 //! | [`listener`] | serves the miners of one algorithm | sockets to miners |
+//! | [`workers`] | says which workers may come in | one thread that hashes |
 //! | [`tls`] | encrypts both sides | files of certificates |
 //! | [`ledger`], [`registry`], [`events`] | the books | memory, the store's queue |
 //! | [`view`], [`status`] | what people see | the books, never the store |
@@ -41,3 +42,4 @@ pub mod sync;
 pub mod text;
 pub mod tls;
 pub mod view;
+pub mod workers;

@@ -9,6 +9,7 @@ use smart_mining_proxy::{journal, supervisor, tls};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod hash_command;
 mod status_command;
 
 #[derive(Parser)]
@@ -34,6 +35,8 @@ enum Command {
         #[arg(default_value = "farm.toml")]
         config: PathBuf,
     },
+    /// Turn a worker's password into what farm.toml keeps of it
+    HashPassword,
     /// Show what a running appliance does
     Status {
         /// Where its status page is
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run(&config),
         Command::Check { config } => check(&config),
+        Command::HashPassword => hash_command::run(),
         Command::Status { url, json } => status_command::run(&url, json),
     }
 }

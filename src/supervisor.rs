@@ -20,6 +20,7 @@ use crate::silence::Silence;
 use crate::store::{Opened, Store};
 use crate::sync::{Ranking, Sync, SyncView};
 use crate::view::{LaneSource, Views};
+use crate::workers::Workers;
 use crate::{listener, refuge, rules, status, tls};
 use anyhow::Context;
 use std::path::Path;
@@ -61,6 +62,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
             )
         })?;
     let (sync, ranking, sync_view) = central(&config, &opened, &store, &events, clock);
+    let (workers, checker) = Workers::new(&config.admissions, events.clone(), clock)?;
     let around = Surroundings {
         rules: Arc::new(rules::farm_rules(&config)),
         policy: rules::policy(&config),
@@ -68,10 +70,12 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         registry: Arc::new(Registry::new(clock)),
         ledger: Arc::new(Ledger::new(clock)),
         events: events.clone(),
+        workers: workers.clone(),
         store: store.clone(),
         clock,
     };
     let (mut pulses, mut lanes, mut tasks) = (Pulses::default(), Vec::new(), Vec::new());
+    tasks.push(tokio::task::spawn_blocking(move || checker.run()));
     for (index, bound) in (0..).zip(ports) {
         let address = bound.address().to_string();
         events.record(
@@ -102,6 +106,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         registry: around.registry.clone(),
         ledger: around.ledger.clone(),
         events: events.clone(),
+        workers,
         store: store.clone(),
     });
     let address = page.local_addr()?;

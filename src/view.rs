@@ -9,6 +9,7 @@ use crate::registry::{MinerView, Registry};
 use crate::report::ReportsView;
 use crate::store::Store;
 use crate::sync::SyncView;
+use crate::workers::{RefusedWorker, Workers};
 use serde::Serialize;
 use smart_mining_core::Algorithm;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ pub struct Views {
     pub registry: Arc<Registry>,
     pub ledger: Arc<Ledger>,
     pub events: Arc<Events>,
+    pub workers: Arc<Workers>,
     pub store: Store,
 }
 
@@ -48,6 +50,8 @@ pub struct Status {
     /// Absent if there is no central to report to.
     pub reports: Option<ReportsStatus>,
     pub miners: MinerCounts,
+    /// By `[workers]` of farm.toml, the latest first.
+    pub refused_workers: Vec<RefusedWorker>,
     pub store: StoreStatus,
 }
 
@@ -173,6 +177,7 @@ impl Views {
             snapshot: self.snapshot(),
             central,
             reports: self.reports(),
+            refused_workers: self.workers.refused(),
             store: StoreStatus {
                 dropped: self.store.dropped(),
                 last_error: self.store.last_error(),

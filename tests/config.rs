@@ -263,6 +263,36 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         r#"farm.toml:11: pool[1].tls_pin = "00000000000000000000000000000000000000000000000000000000000… — the url is one for plain connections, which have no certificate; write the url with stratum+ssl:// and the pool's port for it, or remove tls_pin"#,
     ),
     (
+        "",
+        "[[worker]]\nname = \"rig\"\n",
+        "farm.toml:11: worker[1] — nobody looks at it while every worker may mine; add a section [workers] with mode = \"list\" or \"password\", or remove it",
+    ),
+    (
+        "",
+        "[workers]\nmode = \"list\"\n",
+        "farm.toml:12: workers.mode = \"list\" — no worker could mine: there is no [[worker]]; add a section [[worker]] for each, or write mode = \"open\"",
+    ),
+    (
+        "",
+        "[workers]\nmode = \"closed\"\n",
+        "farm.toml:12: workers.mode = \"closed\" — not one of the known words; use \"open\" or \"list\" or \"password\"",
+    ),
+    (
+        "",
+        "[workers]\nmode = \"list\"\n[[worker]]\nname = \"rig\"\n[[worker]]\nname = \"rig\"\n",
+        "farm.toml:16: worker[2].name = \"rig\" — this worker is there already (line 14); remove one of the two",
+    ),
+    (
+        "",
+        "[workers]\nmode = \"password\"\n[[worker]]\nname = \"rig\"\n",
+        "farm.toml:13: worker[1].password_hash — missing in mode \"password\"; add a line password_hash = \"...\" from smart-mining-proxy hash-password",
+    ),
+    (
+        "",
+        "[workers]\nmode = \"password\"\n[[worker]]\nname = \"rig\"\npassword_hash = \"hunter2\"\n",
+        "farm.toml:15: worker[1].password_hash — not a password hash; write what smart-mining-proxy hash-password prints",
+    ),
+    (
         "user = \"bc1q.{worker}\"\n",
         "",
         r#"farm.toml:5: pool[1].user — nobody would be paid: no user here and no account fits; add a line user = "...", or an [[account]] with coin = "BTC""#,
@@ -505,11 +535,13 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
         .collect();
     assert_eq!(problems(&small), "");
     // The refusal of an unknown key lists the known ones of its section.
-    let odd: String = ["farm", "central", "store", "access", "status", "routing"]
-        .map(|name| format!("[{name}]\nqqqqqqqqqqqqq = 1\n"))
-        .concat();
-    let lists =
-        ["listener", "account", "pool"].map(|name| format!("[[{name}]]\nqqqqqqqqqqqqq = 1\n"));
+    let odd: String = [
+        "farm", "central", "store", "workers", "access", "status", "routing",
+    ]
+    .map(|name| format!("[{name}]\nqqqqqqqqqqqqq = 1\n"))
+    .concat();
+    let lists = ["listener", "account", "pool", "worker"]
+        .map(|name| format!("[[{name}]]\nqqqqqqqqqqqqq = 1\n"));
     let refusals = problems(&format!("{odd}{}", lists.concat()));
     let known = refusals
         .lines()
@@ -522,7 +554,7 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
         );
         count += 1;
     }
-    assert_eq!(count, 34);
+    assert_eq!(count, 38);
 }
 
 const CONTRACT: &str = r#"

@@ -10,6 +10,7 @@ use smart_mining_wire::Algorithm;
 use std::net::SocketAddr;
 
 pub(super) fn check(log: &Log<'_>, drafts: &Drafts) {
+    super::workers::check(log, &drafts.workers);
     let accounts = drafts.accounts.as_deref();
     let pools = drafts.pools.as_deref();
     if let Some(listeners) = drafts.listeners.as_deref() {

@@ -15,11 +15,13 @@ mod sections;
 mod syntax;
 mod text;
 mod values;
+mod workers;
 
 pub use network::{Network, NetworkError};
 pub use problem::{Problem, Problems};
 pub use text::{Secret, UserTemplate};
 
+use crate::workers::hash::StoredPassword;
 use problem::Log;
 use smart_mining_wire::{Algorithm, PoolUrl, PublicKey};
 use std::net::SocketAddr;
@@ -27,7 +29,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Keys whose values are never repeated in a problem.
-const SECRET_KEYS: [&str; 2] = ["token", "password"];
+const SECRET_KEYS: [&str; 3] = ["token", "password", "password_hash"];
 /// A farm.toml of this size is some other file.
 const MAX_BYTES: usize = 256 * 1024;
 
@@ -42,6 +44,7 @@ pub struct Config {
     pub accounts: Vec<Account>,
     /// The order of the file is the rank among static pools.
     pub pools: Vec<StaticPool>,
+    pub admissions: Admissions,
     /// Who may connect, to the listeners and to the status page.
     pub access: Vec<Network>,
     pub status: Status,
@@ -134,6 +137,31 @@ pub enum Workers {
     Each,
     /// All shares go under the connection's login.
     Login,
+}
+
+/// Which workers may mine here, whatever a pool says of them.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Admissions {
+    pub mode: WorkersMode,
+    pub workers: Vec<Worker>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum WorkersMode {
+    /// Every worker.
+    #[default]
+    Open,
+    /// Those that are named.
+    List,
+    /// Those that are named and know their password.
+    Password,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Worker {
+    pub name: String,
+    /// Always there in [`WorkersMode::Password`].
+    pub password: Option<StoredPassword>,
 }
 
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 
 use super::problem::{Log, Place, fault};
 use super::reader::{Reader, Taken};
+use super::workers::{self, WorkersDraft};
 use super::{
     Account, AccountTarget, Central, Config, Farm, KeyFiles, Listener, Network, Routing, Secret,
     StaticPool, Status, StoreFile, UserTemplate, Workers, find_account, values,
@@ -23,6 +24,7 @@ pub(super) struct Drafts {
     pub listeners: Option<Vec<ListenerDraft>>,
     pub accounts: Option<Vec<AccountDraft>>,
     pub pools: Option<Vec<PoolDraft>>,
+    pub workers: WorkersDraft,
     pub access: Option<Vec<Network>>,
     pub status: Option<SocketAddr>,
     pub routing: Option<Routing>,
@@ -78,6 +80,7 @@ pub(super) fn read(log: &Log<'_>, table: &DeTable<'_>) -> Drafts {
         listeners: each(root.sections("listener"), listener),
         accounts: each(root.sections("account"), account),
         pools: each(root.sections("pool"), pool),
+        workers: workers::read(&mut root),
         access: access(root.section("access")),
         status: self::status(status),
         routing: routing(root.section("routing")),
@@ -311,6 +314,7 @@ impl Drafts {
                 .collect::<Option<_>>()?,
             pools: pools.collect::<Option<_>>()?,
             accounts,
+            admissions: self.workers.build()?,
             access: self.access?,
             status: Status { bind: self.status? },
             routing: self.routing?,

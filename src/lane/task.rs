@@ -12,6 +12,7 @@ use crate::rate::hashes_per_difficulty;
 use crate::registry::Registry;
 use crate::store::{self, Record, Store};
 use crate::sync::Ranking;
+use crate::workers::Workers;
 use anyhow::Context;
 use serde::Serialize;
 use smart_mining_core::lane::{CandidateView, Command, Lane};
@@ -50,6 +51,7 @@ pub struct Surroundings {
     pub registry: Arc<Registry>,
     pub ledger: Arc<Ledger>,
     pub events: Arc<Events>,
+    pub workers: Arc<Workers>,
     pub store: Store,
     pub clock: Clock,
 }
@@ -85,6 +87,7 @@ pub fn start(
         registry: around.registry.clone(),
         ledger: around.ledger.clone(),
         events: around.events.clone(),
+        workers: around.workers.clone(),
         clock: around.clock,
         pulse: pulses[1].clone(),
         session_id: random(),
@@ -438,6 +441,7 @@ mod tests {
     fn task(folder: &std::path::Path) -> (Task, mpsc::Receiver<LinkReport>) {
         let clock = Clock::start();
         let (store, _) = Store::open(&folder.join("farm.sqlite")).expect("a new store");
+        let events = Arc::new(Events::new(store.clone()));
         let around = Surroundings {
             rules: Arc::new(FarmRules {
                 pools: vec![pool("a"), pool("b")],
@@ -447,7 +451,8 @@ mod tests {
             access: Arc::from(Vec::new()),
             registry: Arc::new(Registry::new(clock)),
             ledger: Arc::new(Ledger::new(clock)),
-            events: Arc::new(Events::new(store.clone())),
+            events: events.clone(),
+            workers: Workers::open(events, clock),
             store,
             clock,
         };

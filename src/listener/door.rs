@@ -2,7 +2,7 @@
 
 use crate::config::Network;
 use crate::events::Events;
-use crate::journal::RateLimit;
+use crate::journal::{RateLimit, and_more};
 use crate::registry::Registry;
 use smart_mining_core::share::{Seat, Seats};
 use std::net::SocketAddr;
@@ -89,12 +89,5 @@ impl Door {
             self.events
                 .record("not-a-miner", &address.ip().to_string(), text);
         }
-    }
-}
-
-fn and_more(suppressed: u64) -> String {
-    match suppressed {
-        0 => String::new(),
-        more => format!(" ({more} more since the last line)"),
     }
 }

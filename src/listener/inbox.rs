@@ -6,6 +6,7 @@
 use super::Published;
 use mio::Waker;
 use smart_mining_core::share::{Token, Verdict};
+use smart_mining_core::sv1::Credentials;
 use std::sync::{Mutex, PoisonError};
 
 #[derive(Debug)]
@@ -14,15 +15,26 @@ pub(crate) struct Inbox {
     waker: Waker,
 }
 
+/// A password was looked at; the guest may be gone by then.
+#[derive(Debug)]
+pub(super) struct Admitted {
+    pub key: usize,
+    pub serial: u64,
+    pub credentials: Credentials,
+    /// Why not, for the miner.
+    pub outcome: Result<(), &'static str>,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Letters {
     pub published: Option<Published>,
     pub verdicts: Vec<(Token, Verdict)>,
+    pub admissions: Vec<Admitted>,
 }
 
 impl Letters {
     fn is_empty(&self) -> bool {
-        self.published.is_none() && self.verdicts.is_empty()
+        self.published.is_none() && self.verdicts.is_empty() && self.admissions.is_empty()
     }
 }
 
@@ -43,6 +55,10 @@ impl Inbox {
         if !verdicts.is_empty() {
             self.put(|letters| letters.verdicts.append(verdicts));
         }
+    }
+
+    pub(super) fn admit(&self, admitted: Admitted) {
+        self.put(|letters| letters.admissions.push(admitted));
     }
 
     fn put(&self, write: impl FnOnce(&mut Letters)) {

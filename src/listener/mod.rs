@@ -5,6 +5,7 @@
 //!                                      |------> share --> outbox of its pool's link
 //!   inbox  --board-----> every session --> the same bytes, written at once
 //!          --verdicts--> the flight they belong to --> answer
+//!          --admissions--> the session that asked --> answer
 //! ```
 //!
 //! One thread, one read buffer, one write buffer: a miner costs its session and
@@ -18,7 +19,7 @@
 //! | `serve` | what is done with a line, a board, a verdict |
 //! | `guest` | one socket |
 //! | `door` | who may come in, and who sits where |
-//! | `inbox` | what lane and links tell the thread |
+//! | `inbox` | what lane, links and the checker of passwords tell the thread |
 //! | `outbox` | what the thread tells a link |
 
 mod door;

@@ -12,6 +12,7 @@ use crate::ledger::Ledger;
 use crate::pulse::Pulse;
 use crate::registry::Registry;
 use crate::tls::guest::GuestTls;
+use crate::workers::Workers;
 use mio::event::Event;
 use mio::{Events as Readiness, Interest, Poll, Token};
 use rustls::ServerConfig;
@@ -44,6 +45,7 @@ pub(crate) struct Needs {
     pub registry: Arc<Registry>,
     pub ledger: Arc<Ledger>,
     pub events: Arc<Events>,
+    pub workers: Arc<Workers>,
     pub clock: Clock,
     pub pulse: Pulse,
     /// The first session id.
@@ -53,7 +55,8 @@ pub(crate) struct Needs {
 pub(crate) struct Reactor {
     poll: Poll,
     port: mio::net::TcpListener,
-    inbox: Arc<Inbox>,
+    pub(super) inbox: Arc<Inbox>,
+    pub(super) workers: Arc<Workers>,
     door: Door,
     handshake: Duration,
     tls: Arc<ServerConfig>,
@@ -96,6 +99,7 @@ impl Reactor {
             poll: bound.poll,
             port,
             inbox: bound.inbox,
+            workers: needs.workers,
             handshake: Duration::from_secs(config.handshake.as_secs()),
             tls: bound.tls,
             session_id: needs.session_id,
@@ -179,6 +183,9 @@ impl Reactor {
         let now = self.clock.now();
         for (token, verdict) in letters.verdicts.drain(..) {
             self.judged(token, &verdict, now);
+        }
+        for admitted in letters.admissions.drain(..) {
+            self.admitted(&admitted);
         }
         self.letters = letters;
     }

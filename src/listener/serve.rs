@@ -1,10 +1,12 @@
 //! What is done with a miner's line, a new board, a pool's verdict.
 
 use super::guest::Ended;
+use super::inbox::Admitted;
 use super::outbox::Refused;
 use super::reactor::Reactor;
 use super::{Delivery, Published};
 use crate::registry::Miner;
+use crate::workers::Admission;
 use smart_mining_core::Instant;
 use smart_mining_core::line::{MINER_LINE, Unfinished};
 use smart_mining_core::share::{Flight, LinkId, Submit, Token, Verdict, WorkerName};
@@ -45,6 +47,12 @@ impl Reactor {
         self.guests[key].unfinished = unfinished;
         outcome?;
         lines.map_err(|too_long| Ended::Junk(too_long.to_string()))?;
+        self.catch_up(key);
+        Ok(())
+    }
+
+    /// What it may see now that it could not before.
+    fn catch_up(&mut self, key: usize) {
         // One that does not take what it is sent sees the newest when it does.
         if !self.guests[key].is_stalled() {
             self.show(key);
@@ -52,7 +60,6 @@ impl Reactor {
         if self.guests.len() <= INTRODUCED_AHEAD {
             self.introduce(key);
         }
-        Ok(())
     }
 
     fn line(&mut self, key: usize, line: &[u8], now: Instant) -> Result<(), Ended> {
@@ -60,7 +67,7 @@ impl Reactor {
         let session = &mut self.guests[key].session;
         match session.line(line, board, now, &mut self.out) {
             Step::Done => {}
-            Step::Authorize(credentials) => self.authorize(key, &credentials),
+            Step::Authorize(credentials) => self.authorize(key, credentials, now),
             Step::Submit(share) => self.deliver(key, share, now),
             Step::Judged(judged) => self.count(key, &judged, now),
             Step::Close(why) => return Err(Ended::Junk(why.to_owned())),
@@ -68,13 +75,54 @@ impl Reactor {
         Ok(())
     }
 
-    fn authorize(&mut self, key: usize, credentials: &Credentials) {
+    fn authorize(&mut self, key: usize, credentials: Credentials, now: Instant) {
+        let guest = &self.guests[key];
+        let (worker, password) = (&*credentials.worker, &*credentials.password);
+        let (address, serial) = (guest.address.ip(), guest.serial);
+        match self.workers.judge(worker, password, address, now) {
+            Admission::Welcome => self.admit(key, &credentials),
+            Admission::Refused(why) => {
+                (guest.session).turn_away(&credentials, why, &mut self.out);
+            }
+            Admission::Later => {
+                let (inbox, asked) = (self.inbox.clone(), credentials.clone());
+                let answer = Box::new(move |outcome| {
+                    inbox.admit(Admitted {
+                        key,
+                        serial,
+                        credentials: asked,
+                        outcome,
+                    });
+                });
+                self.workers.ask(worker, password, address, answer);
+            }
+        }
+    }
+
+    fn admit(&mut self, key: usize, credentials: &Credentials) {
         let guest = &mut self.guests[key];
         if guest.session.admit(credentials, &mut self.out) {
             guest
                 .miner
                 .named(guest.session.worker(), guest.session.agent());
         }
+    }
+
+    /// What became of a password that had to be hashed.
+    pub(super) fn admitted(&mut self, admitted: &Admitted) {
+        let (key, credentials) = (admitted.key, &admitted.credentials);
+        let Some(guest) = self.guests.get(key) else {
+            return;
+        };
+        if guest.serial != admitted.serial {
+            return;
+        }
+        match admitted.outcome {
+            Ok(()) => self.admit(key, credentials),
+            Err(why) => guest.session.turn_away(credentials, why, &mut self.out),
+        }
+        self.catch_up(key);
+        self.flush_or_leave(key);
     }
 
     // --- shares ---

@@ -93,6 +93,7 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         ..SyncView::default()
     });
     let (sender, view) = watch::channel(None);
+    let events = Arc::new(Events::new(store.clone()));
     let views = Views {
         farm: "barn".to_owned(),
         clock,
@@ -106,7 +107,8 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         reports: view.clone(),
         registry: Arc::new(Registry::new(clock)),
         ledger: Arc::new(Ledger::new(clock)),
-        events: Arc::new(Events::new(store.clone())),
+        workers: crate::workers::Workers::open(events.clone(), clock),
+        events,
         store,
     };
     let central = Central {

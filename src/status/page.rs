@@ -3,6 +3,7 @@
 use crate::registry::MinerView;
 use crate::text::{duration, hashrate};
 use crate::view::{AlgorithmStatus, Status, Views};
+use crate::workers::RefusedWorker;
 use std::fmt::Write;
 
 const STYLE: &str = "
@@ -57,6 +58,7 @@ pub fn render(views: &Views) -> String {
     for algorithm in &status.algorithms {
         lane(&mut out, algorithm);
     }
+    refused(&mut out, &status.refused_workers);
     miners(&mut out, views.miners());
     out.push_str(
         "<h2>Events</h2><div class=wide><table><tr><th>Time (UTC)<th>Event<th>About<th>Text</tr>",
@@ -116,6 +118,30 @@ fn summary(out: &mut String, status: &Status) {
     for error in errors.into_iter().flatten() {
         let _ = write!(out, "<p>{}</p>", text(error));
     }
+}
+
+/// Those that `[workers]` of farm.toml keeps out.
+fn refused(out: &mut String, workers: &[RefusedWorker]) {
+    if workers.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<h2>Refused workers</h2><div class=wide><table>\
+         <tr><th>Worker<th>Address<th>Why<th class=n>Times<th class=n>Last</tr>",
+    );
+    for refused in workers {
+        let ago = crate::clock::unix_now().saturating_sub(refused.last);
+        let _ = write!(
+            out,
+            "<tr><td>{}<td>{}<td>{}<td class=n>{}<td class=n>{} ago</tr>",
+            text(&refused.worker),
+            refused.address,
+            refused.why,
+            refused.count,
+            duration(ago)
+        );
+    }
+    out.push_str("</table></div>");
 }
 
 fn lane(out: &mut String, lane: &AlgorithmStatus) {

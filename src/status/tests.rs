@@ -28,6 +28,7 @@ fn farm() -> Farm {
     let (_, miner) = registry.join(Algorithm::Sha256d, ([10, 0, 0, 7], 4028).into());
     miner.named("rig07", "bmminer");
     miner.difficulty(512.0);
+    let events = Arc::new(Events::new(store.clone()));
     let views = Views {
         farm: "barn".to_owned(),
         clock,
@@ -41,7 +42,8 @@ fn farm() -> Farm {
         reports: watch::channel(None).1,
         registry,
         ledger: Arc::new(Ledger::new(clock)),
-        events: Arc::new(Events::new(store.clone())),
+        workers: crate::workers::Workers::open(events.clone(), clock),
+        events,
         store,
     };
     Farm {

@@ -9,6 +9,7 @@
 //! - [`share`]: what is hashed: algorithms, difficulty, extranonce, jobs, checks.
 //! - [`sv1`]: the bitcoin-style Stratum V1 dialect, toward miners and toward pools.
 //! - [`route`]: which pool: candidates, health, the router, the snapshot gate.
+//! - [`attempts`]: who guesses passwords, and how long that address has to wait.
 //! - [`lane`]: one algorithm of the farm: ties pools, route and job board together.
 //!
 //! A miner's session and a pool's session do not know each other. They meet in
@@ -16,6 +17,7 @@
 #![no_std]
 extern crate alloc;
 
+pub mod attempts;
 pub mod hex;
 pub mod lane;
 pub mod line;
