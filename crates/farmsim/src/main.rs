@@ -4,8 +4,10 @@
 //!   control socket to break things
 //! - `control`: sends a command to a running demo
 //! - `farms`, `requests`: load for central's API
+//! - `bench`: measures proxies side by side
 //! - `pool`, `miner`: one of them alone, to point something else at
 
+mod bench;
 mod demo;
 mod load;
 mod single;
@@ -33,6 +35,8 @@ enum Command {
     Miner(single::MinerArgs),
     /// Poll central's API as a crowd of farms does; prints JSON
     Farms(load::FarmsArgs),
+    /// Measure proxies between thousands of miners and two pools
+    Bench(bench::BenchArgs),
     /// Ask one address again and again; prints JSON
     Requests(load::RequestsArgs),
 }
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Command::Control(args) => demo::control(&args),
         Command::Pool(args) => on_runtime(single::pool(args)),
         Command::Miner(args) => on_runtime(single::miner(args)),
+        Command::Bench(args) => bench::run(&args),
         Command::Farms(args) => on_runtime(load::farms(args)),
         Command::Requests(args) => on_runtime(load::requests(args)),
     };

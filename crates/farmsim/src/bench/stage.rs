@@ -1,0 +1,97 @@
+//! Each scenario has a stage of its own: fresh pools, a fresh proxy, fresh miners.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use super::args::{BenchArgs, Scenario};
+use super::proxy::{Contender, Running, free_port};
+use super::report::Column;
+use super::speed;
+use super::world::World;
+
+/// So low that every hash is a share: what is measured is not mining.
+const EVERY_HASH: f64 = 1e-10;
+
+pub struct Lab<'a> {
+    pub args: &'a BenchArgs,
+    addresses: [SocketAddr; 2],
+}
+
+pub struct Stage {
+    pub world: World,
+    pub proxy: Running,
+}
+
+impl<'a> Lab<'a> {
+    /// The pools keep their addresses over all stages: a proxy that runs already
+    /// cannot be told new ones.
+    pub fn new(args: &'a BenchArgs) -> Result<Self> {
+        let mut addresses = [args.pool_a, args.pool_b];
+        for address in &mut addresses {
+            if address.port() == 0 {
+                address.set_port(free_port()?);
+            }
+        }
+        Ok(Self { args, addresses })
+    }
+
+    pub fn measure(&self, contender: &Contender) -> Result<Column> {
+        let mut column = Column::new(contender.name());
+        for (scenario, scene) in [
+            (Scenario::Connect, speed::connect as Scene),
+            (Scenario::Notify, speed::notify),
+            (Scenario::Rtt, speed::rtt),
+            (Scenario::Max, speed::max),
+        ] {
+            if self.args.wants(scenario) {
+                eprintln!("{}: {scenario:?}", contender.name());
+                let mut stage = self.stage(contender, EVERY_HASH)?;
+                scene(&mut stage, self.args, &mut column)?;
+                stage.book(&mut column);
+            }
+        }
+        Ok(column)
+    }
+
+    pub fn stage(&self, contender: &Contender, difficulty: f64) -> Result<Stage> {
+        let miners = usize::try_from(self.args.miners)?;
+        let mut world = World::new(self.addresses, miners, difficulty)?;
+        let mut proxy = Running::start(contender, self.args, self.addresses)?;
+        proxy.wait(&mut world)?;
+        if let Some(address) = proxy.address {
+            world.target = address;
+        }
+        Ok(Stage { world, proxy })
+    }
+}
+
+type Scene = fn(&mut Stage, &BenchArgs, &mut Column) -> Result<()>;
+
+impl Stage {
+    /// Switches all miners on; how long it takes until all have a job.
+    pub fn connect(&mut self) -> Result<Duration> {
+        const BOUND: Duration = Duration::from_secs(60);
+        let started = Instant::now();
+        let all = self.world.miners.len();
+        self.world.connect_all()?;
+        if !self
+            .world
+            .until(started + BOUND, |world| world.working() >= all)?
+        {
+            bail!(
+                "{} of {all} miners have a job after {BOUND:?}",
+                self.world.working()
+            );
+        }
+        Ok(started.elapsed())
+    }
+
+    fn book(&self, column: &mut Column) {
+        let ledger = &self.world.floor.ledger;
+        column.add("refused", ledger.outcome(0..ledger.len()).refused);
+        column.add("strays", ledger.strays);
+        column.add("false_accepts", ledger.lies());
+    }
+}
