@@ -24,10 +24,6 @@ impl Link {
         }
     }
 
-    pub fn stream(&mut self) -> &mut TcpStream {
-        &mut self.stream
-    }
-
     /// Sends now what the kernel takes and keeps the rest until it is writable.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut sent = 0;

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use smart_mining_farmsim::hex;
-use smart_mining_farmsim::work::Notify;
+use smart_mining_farmsim::pow::{Algorithm, Hash, Target, search};
+use smart_mining_farmsim::work::{Notify, Solution};
 
 use super::job::Side;
 use super::ledger::Ledger;
@@ -28,6 +29,16 @@ pub struct Watch {
     pub took: Vec<Duration>,
 }
 
+/// Extranonces that are tried for one share.
+const EXTRANONCES: usize = 64;
+
+/// An honest share.
+pub struct Found {
+    pub extranonce2: usize,
+    pub nonce: u32,
+    pub hash: Hash,
+}
+
 #[derive(Default)]
 pub struct Miner {
     pub link: Option<Link>,
@@ -36,21 +47,13 @@ pub struct Miner {
     ntime: [u8; 8],
     extranonce1: Vec<u8>,
     extranonce2_size: usize,
-    pub difficulty: f64,
-    pub kept: Option<Box<Notify>>,
+    difficulty: f64,
+    kept: Option<Box<Notify>>,
 }
 
 impl Miner {
     pub fn has_job(&self) -> bool {
         self.side.is_some()
-    }
-
-    pub fn extranonce1(&self) -> &[u8] {
-        &self.extranonce1
-    }
-
-    pub fn extranonce2_size(&self) -> usize {
-        self.extranonce2_size
     }
 
     /// Forgets the session.
@@ -139,8 +142,39 @@ impl Miner {
         }
     }
 
+    /// Searches a hash that is good for the difficulty the miner was told, among the
+    /// 256 nonces of one share and some extranonces.
+    pub fn search(&self, miner: usize, first: u32) -> Option<Found> {
+        let notify = self.kept.as_deref()?;
+        let target = Target::from_difficulty(Algorithm::Sha256d, self.difficulty);
+        (0..EXTRANONCES).find_map(|roll| {
+            let extranonce2 = miner | roll << 16;
+            let digits = self.extranonce2_size * 2;
+            let solution = Solution {
+                extranonce2: hex::decode(&format!("{extranonce2:0digits$x}"))?,
+                ntime: notify.ntime,
+                nonce: first,
+                version: notify.version,
+            };
+            let header = notify.header(&self.extranonce1, &solution);
+            let (nonce, hash) = search(Algorithm::Sha256d, &header, &target, first, 256)?;
+            Some(Found {
+                extranonce2,
+                nonce,
+                hash,
+            })
+        })
+    }
+
     /// Submits a share of the newest job; `number` is the share's, `nonce` one of its own.
-    pub fn submit(&mut self, miner: u32, number: usize, nonce: u32, line: &mut Vec<u8>) {
+    pub fn submit(
+        &mut self,
+        miner: u32,
+        number: usize,
+        nonce: u32,
+        extranonce2: usize,
+        line: &mut Vec<u8>,
+    ) {
         let Some(link) = &mut self.link else { return };
         line.clear();
         // Writing to a Vec cannot fail, and a broken connection shows when it is read.
@@ -152,7 +186,7 @@ impl Miner {
         );
         line.extend_from_slice(&self.job);
         let digits = self.extranonce2_size * 2;
-        let _ = write!(line, "\",\"{miner:0digits$x}\",\"");
+        let _ = write!(line, "\",\"{extranonce2:0digits$x}\",\"");
         line.extend_from_slice(&self.ntime);
         let _ = writeln!(line, "\",\"{nonce:08x}\"]}}");
         let _ = link.send(line);

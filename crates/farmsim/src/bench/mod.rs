@@ -19,6 +19,8 @@ mod scan;
 mod source;
 mod speed;
 mod stage;
+mod takeover;
+mod wan;
 mod world;
 
 pub use args::BenchArgs;

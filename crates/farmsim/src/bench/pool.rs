@@ -81,10 +81,6 @@ impl Pool {
         self.address
     }
 
-    pub fn connected(&self) -> usize {
-        self.sessions.len()
-    }
-
     /// Makes the next job, without sending it; tells the time in it.
     fn next_job(&mut self, clean: bool) {
         self.serial += 1;
@@ -145,12 +141,9 @@ impl Pool {
     }
 
     pub fn ready(&mut self, slot: usize, event: &Event, buffer: &mut [u8], ledger: &mut Ledger) {
-        if self.frozen {
+        if self.frozen || !self.sessions.contains(slot) {
             return;
         }
-        let Some(session) = self.sessions.get_mut(slot) else {
-            return;
-        };
         if self.serve(slot, event, buffer, ledger).is_err() {
             self.sessions.remove(slot);
         }

@@ -50,6 +50,7 @@ const ROWS: &[Row] = &[
     row("storm_ms", "storm: all have a job again, ms", true),
     row("cpu_shares_ms", "CPU per 1,000 shares, ms", false),
     row("cpu_notify_ms", "CPU per 1,000 notifies, ms", false),
+    row("wan_mined", "WAN: shares mined", false),
     row("wan_connections", "WAN: connections", true),
     row("wan_from_farm", "WAN: bytes to the pool", true),
     row("wan_to_farm", "WAN: bytes from the pool", true),

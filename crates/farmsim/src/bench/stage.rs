@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 
 use super::args::{BenchArgs, Scenario};
 use super::proxy::{Contender, Running, free_port};
-use super::report::Column;
-use super::speed;
+use super::report::{Column, Figure};
 use super::world::World;
+use super::{speed, takeover, wan};
 
 /// So low that every hash is a share: what is measured is not mining.
 const EVERY_HASH: f64 = 1e-10;
@@ -44,15 +44,40 @@ impl<'a> Lab<'a> {
             (Scenario::Notify, speed::notify),
             (Scenario::Rtt, speed::rtt),
             (Scenario::Max, speed::max),
+            (Scenario::Rss, takeover::rss),
+            (Scenario::Wan, wan::run),
+            (Scenario::Kill, takeover::kill),
+            (Scenario::Blackhole, takeover::blackhole),
         ] {
-            if self.args.wants(scenario) {
-                eprintln!("{}: {scenario:?}", contender.name());
-                let mut stage = self.stage(contender, EVERY_HASH)?;
-                scene(&mut stage, self.args, &mut column)?;
-                stage.book(&mut column);
+            if !self.args.wants(scenario) {
+                continue;
             }
+            eprintln!("{}: {scenario:?}", contender.name());
+            if let Some(key) = hopeless(contender, scenario) {
+                column.set(key, Figure::Never);
+                continue;
+            }
+            let mut stage = self.stage(contender, self.difficulty(contender, scenario))?;
+            scene(&mut stage, self.args, &mut column)?;
+            stage.book(&mut column);
         }
         Ok(column)
+    }
+
+    fn difficulty(&self, contender: &Contender, scenario: Scenario) -> f64 {
+        match scenario {
+            // Miners ask the appliance for less than the pool asks for. What passes
+            // everything on has one difficulty at both sides.
+            Scenario::Wan if contender.is_appliance() => wan::pool_difficulty(self.args.miners),
+            Scenario::Wan => wan::miner_difficulty(),
+            Scenario::Connect
+            | Scenario::Notify
+            | Scenario::Rtt
+            | Scenario::Max
+            | Scenario::Rss
+            | Scenario::Kill
+            | Scenario::Blackhole => EVERY_HASH,
+        }
     }
 
     pub fn stage(&self, contender: &Contender, difficulty: f64) -> Result<Stage> {
@@ -68,6 +93,22 @@ impl<'a> Lab<'a> {
 }
 
 type Scene = fn(&mut Stage, &BenchArgs, &mut Column) -> Result<()>;
+
+/// Miners that know pool A alone stay there.
+fn hopeless(contender: &Contender, scenario: Scenario) -> Option<&'static str> {
+    match scenario {
+        Scenario::Kill if contender.is_none() => Some("kill_ms"),
+        Scenario::Blackhole if contender.is_none() => Some("blackhole_ms"),
+        Scenario::Connect
+        | Scenario::Notify
+        | Scenario::Rtt
+        | Scenario::Max
+        | Scenario::Rss
+        | Scenario::Wan
+        | Scenario::Kill
+        | Scenario::Blackhole => None,
+    }
+}
 
 impl Stage {
     /// Switches all miners on; how long it takes until all have a job.

@@ -8,6 +8,8 @@ use anyhow::{Context, Result};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use smart_mining_farmsim::pow::Target;
+
 use super::job::Side;
 use super::ledger::Ledger;
 use super::link::Link;
@@ -26,6 +28,8 @@ pub struct World {
     events: Events,
     buffer: Vec<u8>,
     pub pools: [Pool; 2],
+    /// What both pools ask for.
+    pub difficulty: f64,
     pub miners: Vec<Miner>,
     pub floor: Floor,
     /// Where miners connect to.
@@ -59,6 +63,7 @@ impl World {
             events: Events::with_capacity(1024),
             buffer: vec![0; 256 * 1024],
             pools,
+            difficulty,
             miners: std::iter::repeat_with(Miner::default)
                 .take(miners)
                 .collect(),
@@ -233,7 +238,23 @@ impl World {
         let share = self.floor.ledger.len();
         let index = u32::try_from(number)?;
         self.floor.ledger.send(index, sent, false);
-        miner.submit(index, share, Ledger::first_nonce(share), &mut self.line);
+        let nonce = Ledger::first_nonce(share);
+        miner.submit(index, share, nonce, number, &mut self.line);
+        Ok(true)
+    }
+
+    /// Has the miner find an honest share and submit it. The pool's `target` tells
+    /// whether a proxy may judge it alone.
+    pub fn mine(&mut self, number: usize, target: &Target) -> Result<bool> {
+        let miner = &mut self.miners[number];
+        let share = self.floor.ledger.len();
+        let Some(found) = miner.search(number, Ledger::first_nonce(share)) else {
+            return Ok(false);
+        };
+        let index = u32::try_from(number)?;
+        let below = !target.is_met_by(&found.hash);
+        self.floor.ledger.send(index, Instant::now(), below);
+        miner.submit(index, share, found.nonce, found.extranonce2, &mut self.line);
         Ok(true)
     }
 
