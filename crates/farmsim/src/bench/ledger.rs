@@ -45,6 +45,12 @@ pub struct Outcome {
     pub took: Vec<Duration>,
 }
 
+impl Outcome {
+    pub fn good(&self) -> usize {
+        self.answered - self.refused
+    }
+}
+
 impl Ledger {
     pub fn len(&self) -> usize {
         self.shares.len()

@@ -21,3 +21,8 @@ pub fn raise(miners: usize) -> Result<()> {
     );
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("cannot raise the limit of open files")
 }
+
+/// The files a proxy that is started here may open.
+pub fn open_files() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft)
+}

@@ -16,7 +16,7 @@ mod process;
 mod proxy;
 mod report;
 mod scan;
-mod source;
+mod sockets;
 mod speed;
 mod stage;
 mod takeover;

@@ -12,7 +12,7 @@ use slab::Slab;
 use super::job::{Side, notify_line};
 use super::ledger::Ledger;
 use super::link::Link;
-use super::scan;
+use super::{scan, sockets};
 
 struct Session {
     link: Link,
@@ -55,7 +55,7 @@ impl Pool {
         ntime: u32,
         registry: &Registry,
     ) -> Result<Self> {
-        let mut listener = TcpListener::bind(address)
+        let mut listener = sockets::listen(address)
             .with_context(|| format!("cannot listen on {address} for pool {side:?}"))?;
         registry.register(&mut listener, door_token(side), Interest::READABLE)?;
         let mut pool = Self {
@@ -79,6 +79,10 @@ impl Pool {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    pub fn connected(&self) -> usize {
+        self.sessions.len()
     }
 
     /// Makes the next job, without sending it; tells the time in it.

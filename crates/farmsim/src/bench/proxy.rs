@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::args::{BenchArgs, External, Known};
+use super::limits;
 use super::world::World;
 
 /// How long a proxy may take to listen.
@@ -155,7 +156,9 @@ pub fn free_port() -> Result<u16> {
 fn haproxy(args: &BenchArgs, [a, b]: [SocketAddr; 2]) -> Result<Running> {
     let dir = tempfile::tempdir()?;
     let port = free_port()?;
-    let room = args.miners + 50;
+    // In a storm the old connections are still there; each takes two files.
+    let most = (limits::open_files().saturating_sub(100) / 2).max(args.miners.into());
+    let room = most.min(u64::from(args.miners) * 2 + 50);
     let config = format!(
         "global\n  nbthread 1\n  maxconn {room}\n\
          defaults\n  mode tcp\n  timeout connect 2s\n  timeout client 1h\n  timeout server 1h\n  \

@@ -28,7 +28,11 @@ const fn row(key: &'static str, label: &'static str, ratio: bool) -> Row {
 }
 
 const ROWS: &[Row] = &[
-    row("connect_ms", "connect: all have a job, ms", true),
+    row(
+        "connect_ms",
+        "connect: all have a job, median of 3, ms",
+        true,
+    ),
     row("notify_p50_ms", "notify p50, ms", true),
     row("notify_p99_ms", "notify p99, ms", true),
     row("notify_max_ms", "notify max, ms", true),
@@ -47,7 +51,11 @@ const ROWS: &[Row] = &[
         "memory growth over the storms, KiB",
         false,
     ),
-    row("storm_ms", "storm: all have a job again, ms", true),
+    row(
+        "storm_ms",
+        "storm: all have a job again, worst of 3, ms",
+        true,
+    ),
     row("cpu_shares_ms", "CPU per 1,000 shares, ms", false),
     row("cpu_notify_ms", "CPU per 1,000 notifies, ms", false),
     row("wan_mined", "WAN: shares mined", false),
@@ -57,9 +65,15 @@ const ROWS: &[Row] = &[
     row("wan_shares", "WAN: shares sent up", true),
     row("kill_ms", "pool killed: all work for B, ms", false),
     row("kill_dropped", "pool killed: miners dropped", false),
+    row("kill_failed", "pool killed: shares refused or lost", false),
     row("blackhole_ms", "pool silent: all work for B, ms", false),
     row("blackhole_dropped", "pool silent: miners dropped", false),
-    row("refused", "shares refused", false),
+    row(
+        "blackhole_failed",
+        "pool silent: shares refused or lost",
+        false,
+    ),
+    row("refused", "shares refused while the pool is well", false),
     row("strays", "answers to the wrong miner", false),
     row("false_accepts", "false accepts", false),
 ];

@@ -59,7 +59,7 @@ impl<'a> Lab<'a> {
             }
             let mut stage = self.stage(contender, self.difficulty(contender, scenario))?;
             scene(&mut stage, self.args, &mut column)?;
-            stage.book(&mut column);
+            stage.book(scenario, &mut column);
         }
         Ok(column)
     }
@@ -129,9 +129,12 @@ impl Stage {
         Ok(started.elapsed())
     }
 
-    fn book(&self, column: &mut Column) {
+    fn book(&self, scenario: Scenario, column: &mut Column) {
         let ledger = &self.world.floor.ledger;
-        column.add("refused", ledger.outcome(0..ledger.len()).refused);
+        // A pool that fails has rows of its own for that.
+        if !matches!(scenario, Scenario::Kill | Scenario::Blackhole) {
+            column.add("refused", ledger.outcome(0..ledger.len()).refused);
+        }
         column.add("strays", ledger.strays);
         column.add("false_accepts", ledger.lies());
     }

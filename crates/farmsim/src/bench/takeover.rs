@@ -21,14 +21,24 @@ pub fn kill(stage: &mut Stage, args: &BenchArgs, column: &mut Column) -> Result<
     stage.connect()?;
     warm_up(stage)?;
     stage.world.pools[Side::A.index()].kill();
-    all_work_for_b(stage, args, column, ["kill_ms", "kill_dropped"])
+    all_work_for_b(
+        stage,
+        args,
+        column,
+        ["kill_ms", "kill_dropped", "kill_failed"],
+    )
 }
 
 pub fn blackhole(stage: &mut Stage, args: &BenchArgs, column: &mut Column) -> Result<()> {
     stage.connect()?;
     warm_up(stage)?;
     stage.world.pools[Side::A.index()].frozen = true;
-    all_work_for_b(stage, args, column, ["blackhole_ms", "blackhole_dropped"])
+    all_work_for_b(
+        stage,
+        args,
+        column,
+        ["blackhole_ms", "blackhole_dropped", "blackhole_failed"],
+    )
 }
 
 /// A pool fails in the middle of work, not at its beginning.
@@ -42,7 +52,7 @@ fn all_work_for_b(
     stage: &mut Stage,
     args: &BenchArgs,
     column: &mut Column,
-    [time, dropped]: [&'static str; 2],
+    [time, dropped, failed]: [&'static str; 3],
 ) -> Result<()> {
     let world = &mut stage.world;
     let all = world.miners.len();
@@ -60,8 +70,12 @@ fn all_work_for_b(
     };
     column.set(time, figure);
     column.count(dropped, world.dropped - before);
-    // The last answers may be lies too.
+    // Work goes on, and the last answers come in.
     load.run(world, Instant::now() + SETTLE, |_| false)?;
+    let range = load.range(world);
+    world.until(Instant::now() + SETTLE, |_| false)?;
+    let outcome = world.floor.ledger.outcome(range);
+    column.count(failed, outcome.sent + load.unsent - outcome.good());
     Ok(())
 }
 
@@ -71,15 +85,14 @@ pub fn rss(stage: &mut Stage, _: &BenchArgs, column: &mut Column) -> Result<()> 
     stage.connect()?;
     settle(stage)?;
     let connected = memory(stage);
-    let mut took = Vec::new();
+    let mut worst = Duration::ZERO;
     for _ in 0..STORMS {
         stage.world.drop_all();
-        took.push(stage.connect()?);
+        worst = worst.max(stage.connect()?);
         settle(stage)?;
     }
     let after = memory(stage);
-    took.sort_unstable();
-    column.number("storm_ms", took.get(took.len() / 2).copied().map(ms));
+    column.number("storm_ms", ms(worst));
     column.number("rss_idle_kib", idle);
     column.number("rss_connected_kib", connected);
     column.number("rss_storms_kib", after);

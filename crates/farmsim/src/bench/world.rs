@@ -15,7 +15,7 @@ use super::ledger::Ledger;
 use super::link::Link;
 use super::miner::{Floor, Miner, Watch, hello};
 use super::pool::Pool;
-use super::source;
+use super::sockets;
 
 /// A miner that was refused tries again after so long.
 const RETRY: Duration = Duration::from_millis(20);
@@ -156,7 +156,7 @@ impl World {
 
     fn connect(&mut self, number: usize) -> Result<()> {
         let index = u32::try_from(number)?;
-        let mut stream: TcpStream = match source::connect(self.target, number) {
+        let mut stream: TcpStream = match sockets::connect(self.target, number) {
             Ok(stream) => stream,
             Err(error) => {
                 // Ports of ended connections become free again after a second.
