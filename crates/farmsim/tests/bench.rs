@@ -8,7 +8,7 @@ use std::thread;
 /// An address that nobody else on this machine uses.
 fn own_address(last: u8) -> SocketAddr {
     let [.., high, low] = std::process::id().to_be_bytes();
-    TcpListener::bind(([127, high, low, last], 0))
+    TcpListener::bind((std::net::Ipv4Addr::new(127, high, low, last), 0))
         .and_then(|listener| listener.local_addr())
         .unwrap()
 }
