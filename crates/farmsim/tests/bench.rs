@@ -1,36 +1,33 @@
 //! The benchmark itself: it measures, and it notices a proxy that lies.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 use std::thread;
 
 /// An address that nobody else on this machine uses.
-fn own_address(last: u8) -> SocketAddr {
+fn own_address(last: u8) -> io::Result<SocketAddr> {
     let [.., high, low] = std::process::id().to_be_bytes();
-    TcpListener::bind((std::net::Ipv4Addr::new(127, high, low, last), 0))
+    TcpListener::bind((Ipv4Addr::new(127, high, low, last), 0))
         .and_then(|listener| listener.local_addr())
-        .unwrap()
 }
 
 /// Says yes to every other share and keeps it; hands on everything else.
-fn lying_relay(pool: SocketAddr) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
+fn lying_relay(pool: SocketAddr) -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
     thread::spawn(move || {
         for miner in listener.incoming().flatten() {
-            let Ok(upstream) = TcpStream::connect(pool) else {
-                continue;
-            };
-            let (from_pool, mut to_miner) = (upstream.try_clone(), miner.try_clone().unwrap());
-            thread::spawn(move || std::io::copy(&mut from_pool?, &mut to_miner));
-            thread::spawn(move || relay(miner, upstream));
+            thread::spawn(move || relay(miner, pool));
         }
     });
-    address
+    Ok(address)
 }
 
-fn relay(miner: TcpStream, mut upstream: TcpStream) -> std::io::Result<()> {
+fn relay(miner: TcpStream, pool: SocketAddr) -> io::Result<()> {
+    let mut upstream = TcpStream::connect(pool)?;
+    let (mut from_pool, mut to_miner) = (upstream.try_clone()?, miner.try_clone()?);
+    thread::spawn(move || io::copy(&mut from_pool, &mut to_miner));
     let mut back = miner.try_clone()?;
     let mut shares = 0;
     for line in BufReader::new(miner).lines() {
@@ -49,14 +46,14 @@ fn relay(miner: TcpStream, mut upstream: TcpStream) -> std::io::Result<()> {
 
 #[test]
 fn false_accepts_are_counted() {
-    let (a, b) = (own_address(1), own_address(2));
+    let (a, b) = (own_address(1).unwrap(), own_address(2).unwrap());
     let dir = tempfile::tempdir().unwrap();
     let json = dir.path().join("bench.json");
     let output = Command::new(env!("CARGO_BIN_EXE_smart-mining-farmsim"))
         .args(["bench", "--miners", "30", "--proxies", "none"])
         .args(["--only", "notify,rtt,wan", "--seconds", "0.2"])
         .args(["--pool-a", &a.to_string(), "--pool-b", &b.to_string()])
-        .args(["--external", &format!("liar={}", lying_relay(a))])
+        .args(["--external", &format!("liar={}", lying_relay(a).unwrap())])
         .arg("--json")
         .arg(&json)
         .output()

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
+use super::scan;
+
 /// Share ids start here; the handshake uses the ones below.
 const FIRST_ID: u64 = 100;
 
@@ -33,6 +35,8 @@ pub struct Ledger {
     pub answered: usize,
     /// Answers that reached another miner than the one that asked.
     pub strays: usize,
+    /// The first answer that was no yes, word for word.
+    pub refusal: Option<String>,
 }
 
 /// What became of the shares of a step.
@@ -82,7 +86,8 @@ impl Ledger {
         }
     }
 
-    pub fn miner_heard(&mut self, miner: u32, id: u64, yes: bool, now: Instant) {
+    /// A miner was answered with `line`.
+    pub fn miner_heard(&mut self, miner: u32, id: u64, line: &[u8], now: Instant) {
         let number = id.checked_sub(FIRST_ID).map(usize::try_from);
         let Some(Ok(number)) = number else { return };
         let Some(share) = self.shares.get_mut(number) else {
@@ -93,7 +98,14 @@ impl Ledger {
             return;
         }
         if share.verdict == Verdict::Waiting {
-            share.verdict = if yes { Verdict::Yes } else { Verdict::No };
+            let result = scan::after(line, b"\"result\"");
+            share.verdict = if result.is_some_and(|value| value.starts_with(b"true")) {
+                Verdict::Yes
+            } else {
+                self.refusal
+                    .get_or_insert_with(|| String::from_utf8_lossy(line).into_owned());
+                Verdict::No
+            };
             share.took = now.saturating_duration_since(share.sent);
             self.answered += 1;
         }
@@ -145,9 +157,9 @@ mod tests {
         }
         ledger.pool_accepted(Ledger::first_nonce(0) + 3);
         for number in 0..3 {
-            ledger.miner_heard(7, Ledger::id(number), true, now);
+            ledger.miner_heard(7, Ledger::id(number), br#"{"result":true}"#, now);
         }
-        ledger.miner_heard(8, Ledger::id(0), true, now);
+        ledger.miner_heard(8, Ledger::id(0), b"{}", now);
         assert_eq!((ledger.lies(), ledger.strays, ledger.answered), (1, 1, 3));
         assert_eq!(ledger.outcome(0..2).answered, 2);
     }

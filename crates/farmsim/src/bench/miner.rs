@@ -95,11 +95,7 @@ impl Miner {
     fn answer(&mut self, number: u32, line: &[u8], now: Instant, floor: &mut Floor) {
         match scan::id(line).and_then(scan::number) {
             Some(1) => self.extranonce(line, "result", 1),
-            Some(id) => {
-                let result = scan::after(line, b"\"result\"");
-                let yes = result.is_some_and(|value| value.starts_with(b"true"));
-                floor.ledger.miner_heard(number, id, yes, now);
-            }
+            Some(id) => floor.ledger.miner_heard(number, id, line, now),
             None => {}
         }
     }

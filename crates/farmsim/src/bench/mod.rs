@@ -27,6 +27,7 @@ pub use args::BenchArgs;
 
 use anyhow::{Context, Result};
 use proxy::Contender;
+use report::Column;
 use stage::Lab;
 
 pub fn run(args: &BenchArgs) -> Result<()> {
@@ -35,14 +36,21 @@ pub fn run(args: &BenchArgs) -> Result<()> {
     let known = args.proxies.iter().copied().map(Contender::Known);
     let external = args.external.iter().cloned().map(Contender::External);
     let mut columns = Vec::new();
+    let mut result = Ok(());
     for contender in known.chain(external) {
-        let column = lab.measure(&contender);
-        columns.push(column.with_context(|| format!("measuring {}", contender.name()))?);
+        let mut column = Column::new(contender.name());
+        // The others' numbers are worth having even if one of them fails.
+        if let Err(error) = lab.measure(&contender, &mut column) {
+            let error = error.context(format!("measuring {}", contender.name()));
+            eprintln!("{error:#}");
+            result = Err(error);
+        }
+        columns.push(column);
     }
     print!("{}", report::markdown(args.miners, &columns));
     if let Some(file) = &args.json {
         let text = format!("{:#}\n", report::json(args.miners, &columns));
         std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    Ok(())
+    result
 }

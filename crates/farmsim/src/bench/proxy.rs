@@ -105,7 +105,8 @@ impl Running {
         Ok(())
     }
 
-    fn must_live(&mut self) -> Result<()> {
+    /// An error with its last words, if it has ended by itself.
+    pub fn must_live(&mut self) -> Result<()> {
         if let Some((child, dir)) = &mut self.child
             && let Some(status) = child.try_wait()?
         {

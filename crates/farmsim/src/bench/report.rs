@@ -56,6 +56,7 @@ const ROWS: &[Row] = &[
         "storm: all have a job again, worst of 3, ms",
         true,
     ),
+    row("cpu_idle_ms", "CPU a second with idle miners, ms", false),
     row("cpu_shares_ms", "CPU per 1,000 shares, ms", false),
     row("cpu_notify_ms", "CPU per 1,000 notifies, ms", false),
     row("wan_mined", "WAN: shares mined", false),

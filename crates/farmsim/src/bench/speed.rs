@@ -17,6 +17,8 @@ const ROUNDS: u32 = 20;
 const RAMP: [u32; 8] = [4000, 8000, 16_000, 24_000, 32_000, 48_000, 64_000, 96_000];
 /// What a step of the ramp may take longer.
 const GRACE: Duration = Duration::from_millis(500);
+/// How long late answers are waited for before a step is tried again.
+const DRAIN: Duration = Duration::from_secs(3);
 const QUICK: Duration = Duration::from_millis(200);
 
 pub fn ms(time: Duration) -> f64 {
@@ -114,15 +116,38 @@ pub fn max(stage: &mut Stage, args: &BenchArgs, column: &mut Column) -> Result<(
     stage.connect()?;
     let mut held = 0;
     for rate in RAMP {
-        let outcome = run_step(stage, rate, args.seconds / 2.0)?;
-        let p99 = percentile(&outcome.took, 0.99);
-        let enough = outcome.answered * 100 >= outcome.sent * 99;
-        if !enough || p99.is_none_or(|p99| p99 >= QUICK) {
+        let seconds = args.seconds / 2.0;
+        // A second try, for the machine may have been busy with something else.
+        if !holds(stage, rate, seconds)? && !holds(stage, rate, seconds)? {
             break;
         }
         held = rate;
     }
     column.number("max_shares", f64::from(held));
+    Ok(())
+}
+
+fn holds(stage: &mut Stage, rate: u32, seconds: f64) -> Result<bool> {
+    let outcome = run_step(stage, rate, seconds)?;
+    let p99 = percentile(&outcome.took, 0.99);
+    let enough = outcome.answered * 100 >= outcome.sent * 99;
+    let held = enough && p99.is_some_and(|p99| p99 < QUICK);
+    if !held {
+        eprintln!(
+            "  {rate}/s: {} of {} answered in time, p99 {p99:?}",
+            outcome.answered, outcome.sent
+        );
+        drain(stage)?;
+    }
+    Ok(held)
+}
+
+/// Waits for answers that are late, so that the next step does not pay for them.
+fn drain(stage: &mut Stage) -> Result<()> {
+    let sent = stage.world.floor.ledger.len();
+    let end = Instant::now() + DRAIN;
+    let answered = |world: &World| world.floor.ledger.answered >= sent;
+    stage.world.until(end, answered)?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use super::args::{BenchArgs, Scenario};
 use super::proxy::{Contender, Running, free_port};
@@ -37,8 +37,8 @@ impl<'a> Lab<'a> {
         Ok(Self { args, addresses })
     }
 
-    pub fn measure(&self, contender: &Contender) -> Result<Column> {
-        let mut column = Column::new(contender.name());
+    /// Fills the column as far as the proxy gets.
+    pub fn measure(&self, contender: &Contender, column: &mut Column) -> Result<()> {
         for (scenario, scene) in [
             (Scenario::Connect, speed::connect as Scene),
             (Scenario::Notify, speed::notify),
@@ -58,10 +58,12 @@ impl<'a> Lab<'a> {
                 continue;
             }
             let mut stage = self.stage(contender, self.difficulty(contender, scenario))?;
-            scene(&mut stage, self.args, &mut column)?;
-            stage.book(scenario, &mut column);
+            let result = scene(&mut stage, self.args, column);
+            stage.proxy.must_live()?;
+            result.with_context(|| format!("{scenario:?}"))?;
+            stage.book(scenario, column);
         }
-        Ok(column)
+        Ok(())
     }
 
     fn difficulty(&self, contender: &Contender, scenario: Scenario) -> f64 {
@@ -133,7 +135,11 @@ impl Stage {
         let ledger = &self.world.floor.ledger;
         // A pool that fails has rows of its own for that.
         if !matches!(scenario, Scenario::Kill | Scenario::Blackhole) {
-            column.add("refused", ledger.outcome(0..ledger.len()).refused);
+            let refused = ledger.outcome(0..ledger.len()).refused;
+            column.add("refused", refused);
+            if let Some(line) = &ledger.refusal {
+                eprintln!("  {refused} shares refused, the first with {line}");
+            }
         }
         column.add("strays", ledger.strays);
         column.add("false_accepts", ledger.lies());

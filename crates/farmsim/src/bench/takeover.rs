@@ -7,7 +7,7 @@ use anyhow::Result;
 use super::args::BenchArgs;
 use super::job::Side;
 use super::load::Load;
-use super::process::rss_kib;
+use super::process::{cpu_ms, rss_kib};
 use super::report::{Column, Figure};
 use super::speed::ms;
 use super::stage::Stage;
@@ -85,6 +85,7 @@ pub fn rss(stage: &mut Stage, _: &BenchArgs, column: &mut Column) -> Result<()> 
     stage.connect()?;
     settle(stage)?;
     let connected = memory(stage);
+    idle_cpu(stage, column)?;
     let mut worst = Duration::ZERO;
     for _ in 0..STORMS {
         stage.world.drop_all();
@@ -100,6 +101,18 @@ pub fn rss(stage: &mut Stage, _: &BenchArgs, column: &mut Column) -> Result<()> 
         let miners = stage.world.miners.len() as f64;
         column.number("kib_per_miner", (connected - idle) / miners);
         column.number("rss_growth_kib", after - connected);
+    }
+    Ok(())
+}
+
+/// What connected miners cost that do nothing.
+fn idle_cpu(stage: &mut Stage, column: &mut Column) -> Result<()> {
+    const TIME: Duration = Duration::from_secs(2);
+    let before = stage.proxy.pid.and_then(cpu_ms);
+    stage.world.until(Instant::now() + TIME, |_| false)?;
+    let after = stage.proxy.pid.and_then(cpu_ms);
+    if let (Some(before), Some(after)) = (before, after) {
+        column.number("cpu_idle_ms", (after - before) / TIME.as_secs_f64());
     }
     Ok(())
 }
