@@ -557,6 +557,40 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
     assert_eq!(count, 38);
 }
 
+#[test]
+fn a_pin_is_read_as_openssl_prints_it() {
+    let digits = "AB:".repeat(31) + "ab";
+    for text in [
+        digits.clone(),
+        digits.replace(':', ""),
+        format!("sha256 Fingerprint={digits}"),
+    ] {
+        let pool = format!("url = \"stratum+tls://10.0.0.2:443\"\ntls_pin = \"{text}\"");
+        let text = small("url = \"stratum+tcp://10.0.0.2:3333\"", &pool);
+        let config = Config::parse(&text).expect("no mistake");
+        assert_eq!(config.pools[0].tls_pin, Some([0xab; 32]));
+        assert!(config.pools[0].url.tls);
+    }
+}
+
+#[test]
+fn certificates_are_beside_the_file_and_workers_arrive() {
+    let more = "certificate = \"barn.crt\"\nkey = \"keys/barn.key\"\n";
+    let text = small(
+        "algorithm = \"sha256d\"\n",
+        &format!("algorithm = \"sha256d\"\n{more}"),
+    );
+    let text = format!("{text}[workers]\nmode = \"list\"\n[[worker]]\nname = \"rig\"\n");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("farm.toml");
+    std::fs::write(&path, text).expect("written");
+    let config = Config::load(&path).expect("no mistake");
+    let own = config.listeners[0].certificate.as_ref().expect("read");
+    assert_eq!(own.certificate, folder.path().join("barn.crt"));
+    assert_eq!(own.key, folder.path().join("keys/barn.key"));
+    assert_eq!(config.admissions.workers[0].name, "rig");
+}
+
 const CONTRACT: &str = r#"
 [farm]
 name = "north-barn"
