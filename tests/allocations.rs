@@ -102,7 +102,10 @@ impl Farm {
             extensions: false,
         };
         let mut pool = PoolSession::new(login, Opening::default(), now());
-        pool.line(br#"{"id":2,"result":[[["mining.notify","1"]],"01020304",8],"error":null}"#, now());
+        pool.line(
+            br#"{"id":2,"result":[[["mining.notify","1"]],"01020304",8],"error":null}"#,
+            now(),
+        );
         pool.line(br#"{"id":3,"result":true,"error":null}"#, now());
         while pool.next_event().is_some() {}
         let mut board = Board::new();
@@ -133,9 +136,13 @@ impl Farm {
 
     fn greet(&mut self, password: &str) {
         let subscribe = br#"{"id":1,"method":"mining.subscribe","params":["test/1"]}"#;
-        self.session.line(subscribe, &self.board, now(), &mut self.out);
-        let line = format!(r#"{{"id":2,"method":"mining.authorize","params":["a.rig","{password}"]}}"#);
-        let step = self.session.line(line.as_bytes(), &self.board, now(), &mut self.out);
+        self.session
+            .line(subscribe, &self.board, now(), &mut self.out);
+        let line =
+            format!(r#"{{"id":2,"method":"mining.authorize","params":["a.rig","{password}"]}}"#);
+        let step = self
+            .session
+            .line(line.as_bytes(), &self.board, now(), &mut self.out);
         let Step::Authorize(credentials) = step else {
             panic!("{step:?}");
         };
@@ -145,7 +152,8 @@ impl Farm {
 
     fn show(&mut self) {
         self.out.clear();
-        self.session.show(&self.board, &mut self.renderings, now(), &mut self.out);
+        self.session
+            .show(&self.board, &mut self.renderings, now(), &mut self.out);
         assert!(!self.out.is_empty(), "there was something to show");
     }
 
@@ -160,7 +168,8 @@ impl Farm {
         )
         .expect("there is room");
         self.out.clear();
-        self.session.line(self.line.as_bytes(), &self.board, now(), &mut self.out)
+        self.session
+            .line(self.line.as_bytes(), &self.board, now(), &mut self.out)
     }
 
     /// To the pool and back, and into the books.
@@ -190,7 +199,12 @@ impl Farm {
         self.pool.output().clear();
         self.pool_id += 1;
         self.line.clear();
-        write!(self.line, r#"{{"id":{},"result":true,"error":null}}"#, self.pool_id).expect("room");
+        write!(
+            self.line,
+            r#"{{"id":{},"result":true,"error":null}}"#,
+            self.pool_id
+        )
+        .expect("room");
         self.pool.line(self.line.as_bytes(), now());
         let Some(PoolEvent::Verdict { token, verdict }) = self.pool.next_event() else {
             panic!("a verdict");
@@ -199,7 +213,13 @@ impl Farm {
         let judged = conclude(&flight, &verdict, &mut self.out);
         self.session.answered();
         miner.judged(&judged, now());
-        self.ledger.add(Algorithm::Sha256d, self.session.worker(), name, &judged, now());
+        self.ledger.add(
+            Algorithm::Sha256d,
+            self.session.worker(),
+            name,
+            &judged,
+            now(),
+        );
     }
 }
 
@@ -224,11 +244,17 @@ fn a_share_that_a_pool_judges_asks_for_no_memory() {
 fn a_share_that_is_judged_here_asks_for_no_memory() {
     let mut farm = Farm::new(1e9, "d=0.0000000001");
     let name: Arc<str> = "pool".into();
-    let mut one = |farm: &mut Farm| {
+    let one = |farm: &mut Farm| {
         let Step::Judged(judged) = farm.share() else {
             panic!("it is no share for the pool");
         };
-        farm.ledger.add(Algorithm::Sha256d, farm.session.worker(), &name, &judged, now());
+        farm.ledger.add(
+            Algorithm::Sha256d,
+            farm.session.worker(),
+            &name,
+            &judged,
+            now(),
+        );
     };
     one(&mut farm);
     let asked = allocations(|| (0..10_000).for_each(|_| one(&mut farm)));
