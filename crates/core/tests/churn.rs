@@ -61,6 +61,8 @@ struct Day {
     held: Vec<Shot>,
     sent: Vec<(Instant, Shot)>,
     headers: BTreeSet<Vec<u8>>,
+    /// Found on what was the newest job, and therefore never found before.
+    fresh: BTreeSet<Vec<u8>>,
     /// When each pool comes back.
     back: Vec<(Instant, &'static str)>,
     /// Since when each pool is well.
@@ -98,6 +100,7 @@ impl Day {
             held: Vec::new(),
             sent: Vec::new(),
             headers: BTreeSet::new(),
+            fresh: BTreeSet::new(),
             back: Vec::new(),
             well: BTreeMap::new(),
             sequence: 0,
@@ -186,6 +189,10 @@ impl Day {
         let current = self.world.board.current(group);
         let is_current = current.is_some_and(|own| format!("{:x}", own.id) == job.id);
         let link = current.map_or(0, |own| own.link);
+        if is_current {
+            let first = self.fresh.insert(header.clone());
+            assert!(first, "the same work was handed out twice");
+        }
         let wire = self.world.links.get(&link).map_or(0, |link| link.wire);
         Some(Shot {
             miner: number,
@@ -209,13 +216,14 @@ impl Day {
         let pool = &world.pools[shot.pool];
         let known = pool.jobs.iter().any(|job| job.id == shot.pool_job);
         let mut links = world.links.values_mut();
-        let stands = links.any(|link| link.wire == shot.wire && link.logged_in().is_some());
+        let up = links.any(|link| link.wire == shot.wire && link.logged_in().is_some());
+        let stands = up && pool.connections.contains_key(&shot.wire);
         shot.first
             && shot.wire != 0
             && known
-            && stands
+            // To let it go before the time is no excuse.
+            && (stands || world.let_go.contains(&shot.wire))
             && pool.mode == Mode::Up
-            && pool.connections.contains_key(&shot.wire)
             && world.now - shot.found < ms(IN_TIME)
             // What it did not answer before is held against it for a while.
             && self.well.get(shot.pool).is_none_or(|since| world.now - *since > secs(60))
@@ -285,6 +293,7 @@ impl Day {
                 Answer::Error(code) => {
                     assert!(*code != 22 || !shot.first, "a false duplicate");
                     assert!(*code != 24 && *code != 25, "it is logged in");
+                    assert!(*code != 23, "the work was done");
                     // It was paid: its verdict was lost with a connection, or it
                     // was sent before and counted then.
                     assert!(
@@ -297,6 +306,23 @@ impl Day {
             }
             false
         });
+    }
+
+    /// The route leaves the ranking while miners still have shares of its jobs.
+    fn switch(&mut self) {
+        let Some(left) = self.world.route().map(String::from) else {
+            return;
+        };
+        let found: Vec<Shot> = (0..6).filter_map(|_| self.find()).collect();
+        self.sequence += 1;
+        let others = POOLS.iter().filter(|pool| **pool != left);
+        let ranking: Vec<_> = others.map(|pool| (*pool, 1.0)).collect();
+        self.world.rank(&ranking, self.sequence);
+        for shot in found {
+            self.world.run(ms(1500));
+            self.restore();
+            self.send(shot);
+        }
     }
 
     /// A pool goes away for a while, in one way or another.
@@ -370,6 +396,7 @@ impl Day {
                     self.trouble(pool, 600);
                 }
             }
+            991..994 => self.switch(),
             _ => self.rank(),
         }
     }
@@ -469,7 +496,7 @@ fn a_day(seed: u64) {
     println!("seed {seed}: {tally:?}");
     assert!(tally.shares > 5_000, "{tally:?}");
     assert!(tally.sure > tally.shares / 3, "{tally:?}");
-    assert!(tally.late > 50, "{tally:?}");
+    assert!(tally.late > 200, "{tally:?}");
 }
 
 #[test]

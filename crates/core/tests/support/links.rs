@@ -232,9 +232,12 @@ impl World {
 
     /// What is in flight is answered by its own deadline, what waits is lost.
     fn close(&mut self, id: LinkId) {
-        let Some(link) = self.links.remove(&id) else {
+        let Some(mut link) = self.links.remove(&id) else {
             return;
         };
+        if link.logged_in().is_some() {
+            self.let_go.push(link.wire);
+        }
         self.pool(&link.pool).connections.remove(&link.wire);
         for (_, submit) in link.waiting {
             self.verdict(submit.token, &Verdict::Unsent(NOT_UP));

@@ -103,6 +103,8 @@ pub struct World {
     pub decisions: Vec<(Instant, Decision)>,
     pub failures: Vec<(Instant, String, Failure)>,
     pub notices: Vec<String>,
+    /// Connections that were up when the lane let them go.
+    pub let_go: Vec<Wire>,
     /// Every attempt to connect.
     pub opened: Vec<(Instant, String)>,
     events: BTreeMap<(Instant, u64), Event>,
@@ -133,6 +135,7 @@ impl World {
             decisions: Vec::new(),
             failures: Vec::new(),
             notices: Vec::new(),
+            let_go: Vec::new(),
             opened: Vec::new(),
             events: BTreeMap::new(),
             serial: 0,
