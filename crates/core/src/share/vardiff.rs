@@ -100,6 +100,13 @@ impl Vardiff {
         self.wanted.min(pool).max(self.minimum)
     }
 
+    /// Count afresh, from the same difficulty.
+    pub const fn begin_again(&mut self, now: Instant) {
+        self.since = now;
+        self.shares = 0;
+        self.work = 0.0;
+    }
+
     fn look(&mut self, now: Instant) {
         let span = now.saturating_duration_since(self.since);
         let minutes = span.as_micros().max(1) as f64 / 60e6;
@@ -112,15 +119,13 @@ impl Vardiff {
         if is_off {
             self.set(measured.max(self.wanted / LARGEST_STEP_DOWN), now);
         } else if span >= WINDOW {
-            self.set(self.wanted, now);
+            self.begin_again(now);
         }
     }
 
     fn set(&mut self, difficulty: f64, now: Instant) {
         self.wanted = rounded(difficulty).max(self.floor);
-        self.since = now;
-        self.shares = 0;
-        self.work = 0.0;
+        self.begin_again(now);
     }
 }
 

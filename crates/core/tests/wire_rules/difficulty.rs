@@ -344,3 +344,21 @@ fn scrypt_difficulty_counts_65536_times_finer_and_its_shares_are_checked() {
     }
     assert!(good > 0);
 }
+
+#[test]
+fn an_outage_says_nothing_of_what_a_miner_can_do() {
+    let mut wire = on_its_own_figure();
+    let told = wire.session.difficulty();
+    wire.board.withdraw();
+    for half_minute in 0..120 {
+        wire.now = at(60_000 + half_minute * 30_000);
+        wire.board.still_waiting();
+        wire.show();
+    }
+    wire.now += secs(5);
+    wire.board.put_up(with_difficulty(9, 1e9), true);
+    // It found nothing for an hour, as there was nothing to find. Asked for a
+    // sixteenth now, every miner of the farm would flood the line at once.
+    assert_eq!(asked(&wire.show()), None);
+    assert_eq!(wire.session.difficulty(), told);
+}

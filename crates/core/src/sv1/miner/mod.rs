@@ -180,13 +180,13 @@ impl MinerSession {
         }
         let slot = board.slot(self.seat.group);
         let Some(job) = &slot.job else {
-            return self.show_waiting(board, out);
+            return self.show_waiting(board, now, out);
         };
         if self.told.job == Some(job.id) {
             return;
         }
         let Some(line) = renderings.line(job, self.seat.group) else {
-            return self.show_waiting(board, out);
+            return self.show_waiting(board, now, out);
         };
         self.show_mask(job, out);
         // S19-class firmware misjudges shares when the difficulty changes without
@@ -248,7 +248,9 @@ impl MinerSession {
     /// Clients leave a pool that says nothing for 90 s or more. What they are told
     /// while there is no work must be true and must be no job: the difficulty they
     /// know already, or a message where none was told yet.
-    fn show_waiting(&mut self, board: &Board, out: &mut Vec<u8>) {
+    fn show_waiting(&mut self, board: &Board, now: Instant, out: &mut Vec<u8>) {
+        // What it finds while there is nothing to find says nothing of it.
+        self.vardiff.begin_again(now);
         if core::mem::replace(&mut self.told.waits, board.waits()) == board.waits() {
             return;
         }
