@@ -134,8 +134,8 @@ impl Guest {
     }
 
     /// The TLS that these bytes are for, if they are. It is the caller's while what
-    /// they say is heard, and comes back with [`wear`](Self::wear).
-    pub fn doff(
+    /// they say is heard, and comes back with [`put_tls`](Self::put_tls).
+    pub fn take_tls(
         &mut self,
         bytes: &[u8],
         config: &Arc<ServerConfig>,
@@ -149,7 +149,7 @@ impl Guest {
         Ok(self.tls.take())
     }
 
-    pub fn wear(&mut self, tls: Box<GuestTls>) {
+    pub fn put_tls(&mut self, tls: Box<GuestTls>) {
         self.tls = Some(tls);
     }
 

@@ -270,18 +270,27 @@ impl Reactor {
     /// side has closed, and nothing will tell us again.
     fn read(&mut self, key: usize, to_the_end: bool) {
         let mut input = std::mem::take(&mut self.input);
-        // One miner's fault must end one miner's connection.
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.read_into(key, &mut input)));
+        let outcome = self.guarded(key, |reactor| reactor.read_into(key, &mut input));
         self.input = input;
         match outcome {
-            Ok(Ok(more)) if more || to_the_end => self.more.push(key),
-            Ok(Ok(_)) => {}
-            Ok(Err(ended)) => self.leaving.push((key, ended)),
-            Err(_) => {
-                self.out.clear();
-                self.leaving.push((key, gone("a fault in the appliance")));
-            }
+            Some(Ok(more)) if more || to_the_end => self.more.push(key),
+            Some(Ok(_)) | None => {}
+            Some(Err(ended)) => self.leaving.push((key, ended)),
         }
+    }
+
+    /// One miner's fault must end one miner's connection. `None`: it did.
+    pub(super) fn guarded<T>(
+        &mut self,
+        key: usize,
+        work: impl FnOnce(&mut Self) -> T,
+    ) -> Option<T> {
+        let done = catch_unwind(AssertUnwindSafe(|| work(self)));
+        if done.is_err() {
+            self.out.clear();
+            self.leaving.push((key, gone("a fault in the appliance")));
+        }
+        done.ok()
     }
 
     fn read_into(&mut self, key: usize, input: &mut [u8]) -> Result<bool, Ended> {
@@ -292,7 +301,7 @@ impl Reactor {
             Taken::Nothing => Ok(false),
             Taken::Bytes(length) => {
                 let bytes = &input[..length];
-                let ended = match guest.doff(bytes, &self.tls)? {
+                let ended = match guest.take_tls(bytes, &self.tls)? {
                     None => self.take(key, bytes),
                     Some(tls) => self.take_sealed(key, tls, bytes),
                 };
@@ -313,7 +322,7 @@ impl Reactor {
         let Some(guest) = self.guests.get_mut(key) else {
             return ended;
         };
-        guest.wear(tls);
+        guest.put_tls(tls);
         // What TLS itself has to say: its handshake, or why it fails.
         let sent = guest.send(&[], self.poll.registry(), Token(key), now);
         ended.and(sent)
@@ -345,11 +354,8 @@ impl Reactor {
             return;
         };
         match guest.drain(self.poll.registry(), Token(key)) {
-            Ok(true) => {
-                // It was passed over meanwhile: show it the newest.
-                self.show(key);
-                self.flush_or_leave(key);
-            }
+            // It was passed over meanwhile.
+            Ok(true) => self.show_newest(key),
             Ok(false) => {}
             Err(ended) => self.leaving.push((key, ended)),
         }

@@ -121,8 +121,10 @@ impl Reactor {
             Ok(()) => self.admit(key, credentials),
             Err(why) => guest.session.turn_away(credentials, why, &mut self.out),
         }
-        self.catch_up(key);
-        self.flush_or_leave(key);
+        self.guarded(key, |reactor| {
+            reactor.catch_up(key);
+            reactor.flush_or_leave(key);
+        });
     }
 
     // --- shares ---
@@ -199,17 +201,22 @@ impl Reactor {
         let Some(flight) = self.flights.close(token) else {
             return;
         };
+        self.answer(flight, verdict, now);
+    }
+
+    /// Book it, and send the answer at once.
+    fn answer(&mut self, flight: Flight<Owner>, verdict: &Verdict, now: Instant) {
         let key = flight.owner.key;
-        self.conclude(flight, verdict, now);
-        self.flush_or_leave(key);
+        self.guarded(key, |reactor| {
+            reactor.conclude(flight, verdict, now);
+            reactor.flush_or_leave(key);
+        });
     }
 
     pub(super) fn give_up_overdue(&mut self, now: Instant) {
         for flight in self.flights.overdue(VERDICT_WITHIN, now) {
-            let key = flight.owner.key;
             let verdict = Verdict::Unknown("the pool did not answer in time");
-            self.conclude(flight, &verdict, now);
-            self.flush_or_leave(key);
+            self.answer(flight, &verdict, now);
         }
     }
 
@@ -249,16 +256,22 @@ impl Reactor {
                 Some(guest) if !guest.is_stalled() => {}
                 Some(_) | None => continue,
             }
-            self.show(key);
-            self.flush_or_leave(key);
+            self.show_newest(key);
             if ahead {
                 self.introduce(key);
             }
         }
     }
 
-    /// What the board has new for this guest.
-    pub(super) fn show(&mut self, key: usize) {
+    /// What the board has new for this guest, sent at once.
+    pub(super) fn show_newest(&mut self, key: usize) {
+        self.guarded(key, |reactor| {
+            reactor.show(key);
+            reactor.flush_or_leave(key);
+        });
+    }
+
+    fn show(&mut self, key: usize) {
         let Some(guest) = self.guests.get_mut(key) else {
             return;
         };
