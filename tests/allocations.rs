@@ -7,6 +7,7 @@
 use smart_mining_core::share::{
     Board, Flight, Flights, Job, Renderings, Seat, Split, Submit, Terms, Work,
 };
+use smart_mining_core::sv1::miner::Shown;
 use smart_mining_core::sv1::{
     Login, MinerSession, Opening, PoolEvent, PoolSession, Step, conclude,
 };
@@ -152,8 +153,10 @@ impl Farm {
 
     fn show(&mut self) {
         self.out.clear();
-        self.session
+        let shown = self
+            .session
             .show(&self.board, &mut self.renderings, now(), &mut self.out);
+        assert_eq!(shown, Shown::Done);
         assert!(!self.out.is_empty(), "there was something to show");
     }
 

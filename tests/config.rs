@@ -1,6 +1,7 @@
 //! Every mistake of a farm.toml has a line, a key and a remedy; all are shown at once.
 
 use proptest::prelude::*;
+use smart_mining_core::share::Manner;
 use smart_mining_proxy::config::{AccountTarget, Config, Network, Routing, Workers};
 use smart_mining_wire::{Algorithm, SecretKey};
 use std::net::IpAddr;
@@ -191,6 +192,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
         "[[pool]]",
         "max_miners = 0\n[[pool]]",
         "farm.toml:5: listener[1].max_miners = 0 — out of range; write a whole number from 1 to 65536, without quotes",
+    ),
+    (
+        "[[pool]]",
+        "extranonce = \"fixed\"\n[[pool]]",
+        r#"farm.toml:5: listener[1].extranonce = "fixed" — not one of the known words; use "constant" or "announce" or "reconnect""#,
     ),
     (
         "[[pool]]",
@@ -554,7 +560,7 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
         );
         count += 1;
     }
-    assert_eq!(count, 38);
+    assert_eq!(count, 39);
 }
 
 #[test]
@@ -635,6 +641,7 @@ fn every_section_arrives() {
         (listener.max_miners, listener.handshake),
         (1024, Duration::from_secs(15))
     );
+    assert_eq!(listener.extranonce, Manner::Constant);
     assert!(config.listener(Algorithm::Scrypt).is_none());
     assert_eq!(config.accounts[0].target, AccountTarget::Coin("BTC".into()));
     assert_eq!(config.accounts[0].password.expose(), "x");

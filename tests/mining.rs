@@ -18,6 +18,14 @@ async fn pool(name: &str, seed: u64) -> Pool {
         .expect("a pool on loopback")
 }
 
+async fn pool_with(name: &str, seed: u64, extranonce2_size: usize) -> Pool {
+    let config = PoolConfig {
+        extranonce2_size,
+        ..PoolConfig::new(name, Algorithm::Sha256d, seed)
+    };
+    Pool::start(config).await.expect("a pool on loopback")
+}
+
 fn miner(address: SocketAddr, worker: &str, personality: Personality) -> Miner {
     let name = format!("someone.{worker}");
     Miner::start(MinerConfig::new(
@@ -308,12 +316,8 @@ async fn without_any_pool_miners_stay_and_nothing_is_called_accepted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_narrow_pool_is_refused_with_its_figure() {
-    let config = PoolConfig {
-        extranonce2_size: 3,
-        ..PoolConfig::new("narrow", Algorithm::Sha256d, 1)
-    };
-    let narrow = Pool::start(config).await.expect("a pool on loopback");
+async fn a_pool_without_any_room_is_refused_with_its_figure() {
+    let narrow = pool_with("narrow", 1, 1).await;
     let appliance = Farm::new().pool("narrow", narrow.address(), "").start();
     let status = appliance
         .until("the failure shows", |status| {
@@ -325,7 +329,7 @@ async fn a_narrow_pool_is_refused_with_its_figure() {
     assert!(
         failure
             .as_str()
-            .is_some_and(|text| text.contains("3 bytes")),
+            .is_some_and(|text| text.contains("of 1 bytes")),
         "{failure}"
     );
 }
@@ -361,11 +365,7 @@ async fn a_fleet_shares_one_connection() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn miners_beyond_a_narrow_pools_room_get_a_connection_of_their_own() {
-    let config = PoolConfig {
-        extranonce2_size: 4,
-        ..PoolConfig::new("a", Algorithm::Sha256d, 1)
-    };
-    let a = Pool::start(config).await.expect("a pool on loopback");
+    let a = pool_with("a", 1, 4).await;
     let appliance = Farm::new().pool("a", a.address(), "").start();
     appliance.on_pool("a").await;
     let mut guests = Vec::new();
@@ -380,4 +380,93 @@ async fn miners_beyond_a_narrow_pools_room_get_a_connection_of_their_own() {
     assert_untroubled(&miners);
     assert_books_agree(&miners, &[&a]);
     assert_eq!(a.books().connections_opened, 2);
+}
+
+/// Miners that know `mining.set_extranonce` stay; the others come again so often.
+fn assert_came_again(miners: &[Miner], at_most: u64) {
+    for miner in miners {
+        let stats = miner.stats();
+        assert_eq!(stats.violations, Vec::<String>::new(), "{}", miner.name());
+        let most = match miner.config().personality {
+            Personality::Bitaxe => 0,
+            Personality::Minerd | Personality::Cgminer => at_most,
+        };
+        assert!(
+            stats.disconnects <= most,
+            "{}: {:?}",
+            miner.name(),
+            stats.last_disconnect
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_with_room_for_one_miner_has_a_connection_for_each() {
+    for size in [2, 3] {
+        let a = pool_with("a", 1, size).await;
+        let appliance = Farm::new().pool("a", a.address(), "").start();
+        appliance.on_pool("a").await;
+        let miners = one_of_each(&appliance);
+        all_work(&miners).await;
+        a.new_block();
+        all_work(&miners).await;
+        rest(&miners).await;
+        // Who came before its connection was there was asked to come again.
+        assert_came_again(&miners, 1);
+        assert_books_agree(&miners, &[&a]);
+        let books = a.books();
+        assert_eq!(books.connections_opened, 4, "one for each and one to spare");
+        assert_eq!(books.total.duplicates(), 0);
+        assert_eq!(books.workers.len(), 3, "each under its own name");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_with_room_for_one_miner_takes_over_and_hands_back() {
+    let (a, b) = (pool("a", 1).await, pool_with("b", 2, 3).await);
+    let appliance = Farm::new()
+        .pool("a", a.address(), "")
+        .pool("b", b.address(), "")
+        .text("[routing]\nreturn_after_seconds = 1\n")
+        .start();
+    appliance.on_pool("a").await;
+    let miners = one_of_each(&appliance);
+    all_work(&miners).await;
+    a.kill().await.expect("it runs");
+    appliance.on_pool("b").await;
+    all_work(&miners).await;
+    a.revive().await.expect("the port is free");
+    appliance.on_pool("a").await;
+    a.next_accepted(PATIENCE).await.expect("and back");
+    all_work(&miners).await;
+    rest(&miners).await;
+    assert_came_again(&miners, 2);
+    let page = appliance.get("/").expect("it answers");
+    assert!(page.contains("miner-reconnects"), "{page}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_may_tell_its_miners_each_pools_extranonce() {
+    for (manner, stays) in [("announce", true), ("reconnect", false)] {
+        let (a, b) = (pool("a", 1).await, pool("b", 2).await);
+        let appliance = Farm::new()
+            .pool("a", a.address(), "")
+            .pool("b", b.address(), "")
+            .start_with(&format!("extranonce = \"{manner}\"\n"));
+        appliance.on_pool("a").await;
+        let miners = one_of_each(&appliance);
+        all_work(&miners).await;
+        a.kill().await.expect("it runs");
+        appliance.on_pool("b").await;
+        all_work(&miners).await;
+        rest(&miners).await;
+        for miner in &miners {
+            let stats = miner.stats();
+            assert_eq!(stats.violations, Vec::<String>::new(), "{}", miner.name());
+            let knows = miner.config().personality == Personality::Bitaxe;
+            let expected = u64::from(!(stays && knows));
+            assert_eq!(stats.disconnects, expected, "{manner}: {}", miner.name());
+        }
+        assert_eq!(b.books().connections_opened, 1, "shared all the same");
+    }
 }

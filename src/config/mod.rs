@@ -23,6 +23,7 @@ pub use text::{Secret, UserTemplate};
 
 use crate::workers::hash::StoredPassword;
 use problem::Log;
+use smart_mining_core::share::Manner;
 use smart_mining_wire::{Algorithm, PoolUrl, PublicKey};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -81,6 +82,8 @@ pub struct Listener {
     pub max_miners: usize,
     /// How long a connection may take to subscribe or to log in.
     pub handshake: Duration,
+    /// How miners are told what is particular to a pool's connection.
+    pub extranonce: Manner,
     /// The farm's own certificate for TLS; else one is made.
     pub certificate: Option<KeyFiles>,
 }

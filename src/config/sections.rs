@@ -7,6 +7,7 @@ use super::{
     Account, AccountTarget, Central, Config, Farm, KeyFiles, Listener, Network, Routing, Secret,
     StaticPool, Status, StoreFile, UserTemplate, Workers, find_account, values,
 };
+use smart_mining_core::share::Manner;
 use smart_mining_wire::{Algorithm, PoolUrl};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ pub(super) struct ListenerDraft {
     pub bind_at: Place,
     max_miners: Option<usize>,
     handshake: Option<Duration>,
+    extranonce: Option<Manner>,
     certificate: Option<Option<KeyFiles>>,
 }
 
@@ -139,6 +141,12 @@ fn store(section: Option<Reader<'_>>) -> Option<StoreFile> {
     path.map(|path| StoreFile { path })
 }
 
+const MANNERS: [(&str, Manner); 3] = [
+    ("constant", Manner::Constant),
+    ("announce", Manner::Announce),
+    ("reconnect", Manner::Reconnect),
+];
+
 fn listener(mut section: Reader<'_>) -> ListenerDraft {
     let algorithm = section.required("algorithm", "\"sha256d\"", values::algorithm);
     let port = algorithm.unwrap_or(Algorithm::Sha256d).default_port();
@@ -146,6 +154,7 @@ fn listener(mut section: Reader<'_>) -> ListenerDraft {
     let bind = section.take("bind", |value| values::address(value, &example));
     let max_miners = section.take("max_miners", |value| values::integer(value, 1..=65_536));
     let handshake = section.take("handshake_seconds", |value| values::seconds(value, 5..=120));
+    let extranonce = section.take("extranonce", |value| values::choice(value, &MANNERS));
     let draft = ListenerDraft {
         here: section.here(),
         algorithm,
@@ -159,6 +168,7 @@ fn listener(mut section: Reader<'_>) -> ListenerDraft {
         bind_at: section.place("bind"),
         max_miners: max_miners.or(1024).and_then(|n| usize::try_from(n).ok()),
         handshake: handshake.or(Duration::from_secs(15)),
+        extranonce: extranonce.or(Manner::Constant),
         certificate: key_files(&mut section),
     };
     section.finish();
@@ -329,6 +339,7 @@ impl ListenerDraft {
             bind: self.bind?,
             max_miners: self.max_miners?,
             handshake: self.handshake?,
+            extranonce: self.extranonce?,
             certificate: self.certificate?,
         })
     }

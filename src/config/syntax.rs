@@ -12,7 +12,7 @@ use toml::de::{DeTable, Error};
 const MAX_ROUNDS: usize = 64;
 
 /// Keys whose values may be repeated even when their line is broken.
-const PLAIN_KEYS: [&str; 22] = [
+const PLAIN_KEYS: [&str; 23] = [
     "name",
     "url",
     "public_key",
@@ -21,6 +21,7 @@ const PLAIN_KEYS: [&str; 22] = [
     "bind",
     "max_miners",
     "handshake_seconds",
+    "extranonce",
     "coin",
     "pool",
     "user",

@@ -583,7 +583,7 @@ mod tests {
         Submit {
             token,
             worker: "rig".try_into().expect("short"),
-            extranonce2: split.extranonce2(seat, [0, 0, 1]).expect("room"),
+            extranonce2: split.extranonce2(seat, &[0, 0, 1]).expect("room"),
             job: Arc::new(Job::new(1, 7, Algorithm::Sha256d, terms).expect("positive")),
             ntime: 1,
             nonce: token as u32,

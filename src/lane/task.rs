@@ -15,7 +15,7 @@ use crate::sync::Ranking;
 use crate::workers::Workers;
 use anyhow::Context;
 use serde::Serialize;
-use smart_mining_core::lane::{CandidateView, Command, Lane};
+use smart_mining_core::lane::{CandidateView, Command, Crowd, Lane};
 use smart_mining_core::route::candidate::candidates;
 use smart_mining_core::route::{Candidate, Choice, Decision, FarmRules, Policy, Skipped};
 use smart_mining_core::share::{Board, LinkId};
@@ -71,7 +71,7 @@ pub fn start(
     around: Surroundings,
 ) -> anyhow::Result<Started> {
     let algorithm = bound.config.algorithm;
-    let (groups, groups_seen) = watch::channel(1);
+    let (crowd, crowd_seen) = watch::channel(Crowd::default());
     let (views, view) = watch::channel(LaneView::default());
     let (reports, reported) = mpsc::channel(256);
     let pulses = [
@@ -83,7 +83,7 @@ pub fn start(
         Lane::new(algorithm, around.policy, index * LINKS_A_LANE + 1, now).with_first_job(random());
     let needs = Needs {
         access: around.access.clone(),
-        groups,
+        crowd,
         registry: around.registry.clone(),
         ledger: around.ledger.clone(),
         events: around.events.clone(),
@@ -95,7 +95,7 @@ pub fn start(
     let task = Task::new(lane, algorithm, bound.inbox.clone(), views, reports, around);
     let reactor = Reactor::new(bound, needs)
         .with_context(|| format!("cannot wait for {algorithm} miners"))?;
-    let lane = tokio::spawn(task.run(ranking, groups_seen, reported, pulses[0].clone()));
+    let lane = tokio::spawn(task.run(ranking, crowd_seen, reported, pulses[0].clone()));
     // A thread of its own: it waits for sockets by itself.
     let listener = tokio::task::spawn_blocking(move || reactor.run());
     Ok(Started {
@@ -167,7 +167,7 @@ impl Task {
     async fn run(
         mut self,
         mut ranking: watch::Receiver<Ranking>,
-        mut groups: watch::Receiver<usize>,
+        mut crowd: watch::Receiver<Crowd>,
         mut reported: mpsc::Receiver<LinkReport>,
         pulse: Pulse,
     ) {
@@ -184,9 +184,9 @@ impl Task {
                     }
                 }
                 Ok(()) = ranking.changed() => self.rank(&ranking.borrow_and_update().clone()),
-                Ok(()) = groups.changed() => {
-                    let groups = *groups.borrow_and_update();
-                    self.lane.set_groups(groups, self.around.clock.now());
+                Ok(()) = crowd.changed() => {
+                    let crowd = *crowd.borrow_and_update();
+                    self.lane.set_crowd(crowd, self.around.clock.now());
                 }
                 () = self.around.clock.sleep_until(deadline) => {
                     self.lane.tick(self.around.clock.now());

@@ -4,6 +4,7 @@ use crate::config::Network;
 use crate::events::Events;
 use crate::journal::{RateLimit, and_more};
 use crate::registry::Registry;
+use smart_mining_core::lane::Crowd;
 use smart_mining_core::share::{Seat, Seats};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,19 +19,20 @@ pub(super) struct Door {
     access: Arc<[Network]>,
     seats: Seats,
     capacity: usize,
-    /// How many groups of miners there are, for the lane.
-    groups: watch::Sender<usize>,
+    /// Who is there, for the lane.
+    crowd: watch::Sender<Crowd>,
     registry: Arc<Registry>,
     events: Arc<Events>,
     turned_away: RateLimit,
     junk: RateLimit,
+    asked: RateLimit,
 }
 
 impl Door {
     pub fn new(
         access: Arc<[Network]>,
         capacity: usize,
-        groups: watch::Sender<usize>,
+        crowd: watch::Sender<Crowd>,
         registry: Arc<Registry>,
         events: Arc<Events>,
     ) -> Self {
@@ -38,11 +40,12 @@ impl Door {
             access,
             seats: Seats::new(capacity),
             capacity,
-            groups,
+            crowd,
             registry,
             events,
             turned_away: RateLimit::new(A_MINUTE),
             junk: RateLimit::new(A_MINUTE),
+            asked: RateLimit::new(A_MINUTE),
         }
     }
 
@@ -60,17 +63,32 @@ impl Door {
             self.refuse(Some(address), &why);
             return None;
         };
-        let groups = self.seats.groups();
-        self.groups.send_if_modified(|known| {
-            let grown = groups > *known;
-            *known = groups.max(*known);
-            grown
-        });
+        self.count();
         Some(seat)
     }
 
     pub fn leave(&mut self, seat: Seat) {
         self.seats.release(seat);
+        self.count();
+    }
+
+    fn count(&self) {
+        self.crowd.send_replace(Crowd {
+            groups: self.seats.groups(),
+            miners: self.seats.used(),
+        });
+    }
+
+    /// Told once a minute: somebody wonders why the miner's log says so.
+    pub fn asked_to_reconnect(&mut self, address: SocketAddr) {
+        if let Some(suppressed) = self.asked.allow(Instant::now()) {
+            let text = format!(
+                "asked to reconnect: its pool needs another extranonce{}",
+                and_more(suppressed)
+            );
+            let address = address.ip().to_string();
+            self.events.record("miner-reconnects", &address, text);
+        }
     }
 
     /// Counted always, told once a minute.

@@ -17,7 +17,8 @@ use mio::event::Event;
 use mio::{Events as Readiness, Interest, Poll, Token};
 use rustls::ServerConfig;
 use slab::Slab;
-use smart_mining_core::share::{Flights, LinkId, Renderings, Seat};
+use smart_mining_core::lane::Crowd;
+use smart_mining_core::share::{Dedicated, Flights, LinkId, Manner, Renderings, Seat};
 use smart_mining_core::sv1::MinerSession;
 use smart_mining_core::{Algorithm, Duration, Instant};
 use std::io::ErrorKind;
@@ -41,7 +42,7 @@ const ACCEPTED_AT_ONCE: usize = 256;
 /// What a port needs from the rest.
 pub(crate) struct Needs {
     pub access: Arc<[Network]>,
-    pub groups: watch::Sender<usize>,
+    pub crowd: watch::Sender<Crowd>,
     pub registry: Arc<Registry>,
     pub ledger: Arc<Ledger>,
     pub events: Arc<Events>,
@@ -57,7 +58,8 @@ pub(crate) struct Reactor {
     port: mio::net::TcpListener,
     pub(super) inbox: Arc<Inbox>,
     pub(super) workers: Arc<Workers>,
-    door: Door,
+    pub(super) door: Door,
+    manner: Manner,
     handshake: Duration,
     tls: Arc<ServerConfig>,
     session_id: u32,
@@ -79,6 +81,7 @@ pub(crate) struct Reactor {
     pub(super) guests: Slab<Guest>,
     pub(super) published: Published,
     pub(super) renderings: Renderings,
+    pub(super) dedicated: Dedicated,
     pub(super) flights: Flights<Owner>,
     /// What is written to one miner; empty between two of them.
     pub(super) out: Vec<u8>,
@@ -100,6 +103,7 @@ impl Reactor {
             port,
             inbox: bound.inbox,
             workers: needs.workers,
+            manner: config.extranonce,
             handshake: Duration::from_secs(config.handshake.as_secs()),
             tls: bound.tls,
             session_id: needs.session_id,
@@ -115,7 +119,7 @@ impl Reactor {
             door: Door::new(
                 needs.access,
                 config.max_miners,
-                needs.groups,
+                needs.crowd,
                 needs.registry.clone(),
                 needs.events,
             ),
@@ -125,6 +129,7 @@ impl Reactor {
             guests: Slab::new(),
             published: Published::default(),
             renderings: Renderings::new(),
+            dedicated: Dedicated::new(),
             flights: Flights::new(),
             out: Vec::with_capacity(BUFFER),
             batch: Vec::new(),
@@ -221,10 +226,13 @@ impl Reactor {
         self.session_id = self.session_id.wrapping_add(1);
         self.serial += 1;
         let now = self.clock.now();
-        let session = MinerSession::new(self.algorithm, seat, self.session_id, self.handshake, now);
+        let session = MinerSession::new(self.algorithm, seat, self.session_id, self.handshake, now)
+            .in_manner(self.manner);
         let (row, miner) = self.registry.join(self.algorithm, address);
         let guest = Guest::new(socket, self.serial, session, (row, miner), address);
         let key = self.guests.insert(guest);
+        // Before it subscribes: the answer has to say what it will hash with.
+        self.place(key);
         let registered = self.guests[key].register(self.poll.registry(), Token(key));
         if let Err(error) = registered {
             self.leaving
@@ -238,6 +246,10 @@ impl Reactor {
                 continue;
             };
             self.door.leave(guest.session.seat());
+            if let Some(link) = guest.session.spot().link {
+                let last = guest.session.newest_job();
+                self.dedicated.release(link, key, last);
+            }
             self.registry.leave(guest.row);
             let (address, algorithm) = (guest.address, self.algorithm);
             match why {
@@ -363,6 +375,7 @@ impl Reactor {
 
     fn tick(&mut self, now: Instant) {
         self.accept_again = true;
+        self.show_who_hesitated(now);
         for (key, guest) in &self.guests {
             let handshake = guest.session.handshake_deadline();
             if handshake.is_some_and(|until| now >= until) {

@@ -1,6 +1,6 @@
 //! What is done with a miner's line, a new board, a pool's verdict.
 
-use super::guest::Ended;
+use super::guest::{Ended, gone};
 use super::inbox::Admitted;
 use super::outbox::Refused;
 use super::reactor::Reactor;
@@ -10,7 +10,7 @@ use crate::workers::Admission;
 use smart_mining_core::Instant;
 use smart_mining_core::line::{MINER_LINE, Unfinished};
 use smart_mining_core::share::{Flight, LinkId, Submit, Token, Verdict, WorkerName};
-use smart_mining_core::sv1::miner::VERDICT_WITHIN;
+use smart_mining_core::sv1::miner::{Shown, VERDICT_WITHIN};
 use smart_mining_core::sv1::{Credentials, Judged, Share, Step, conclude};
 use std::sync::Arc;
 
@@ -249,6 +249,7 @@ impl Reactor {
     /// A new board: every miner hears of it before anything else is done.
     pub(super) fn show_all(&mut self, published: Published) {
         self.published = published;
+        self.dedicated.renew(&self.published.board);
         let ahead = self.guests.len() <= INTRODUCED_AHEAD;
         // Keys may have holes; they are not more than ever were guests at a time.
         for key in 0..self.guests.capacity() {
@@ -263,6 +264,17 @@ impl Reactor {
         }
     }
 
+    /// Miners that did not say in time that they know `mining.set_extranonce`.
+    pub(super) fn show_who_hesitated(&mut self, now: Instant) {
+        let due = self.guests.iter().filter(|(_, guest)| {
+            let until = guest.session.hesitates_until();
+            until.is_some_and(|until| now >= until) && !guest.is_stalled()
+        });
+        for key in due.map(|(key, _)| key).collect::<Vec<_>>() {
+            self.show_newest(key);
+        }
+    }
+
     /// What the board has new for this guest, sent at once.
     pub(super) fn show_newest(&mut self, key: usize) {
         self.guarded(key, |reactor| {
@@ -271,15 +283,33 @@ impl Reactor {
         });
     }
 
+    /// Where each connection to the pool serves one miner: which is this one's.
+    pub(super) fn place(&mut self, key: usize) {
+        let board = &*self.published.board;
+        if board.has_dedicated()
+            && let Some(guest) = self.guests.get_mut(key)
+        {
+            let held = guest.session.spot().link;
+            let berth = self.dedicated.place(board, key, held);
+            guest.session.set_berth(berth);
+        }
+    }
+
     fn show(&mut self, key: usize) {
+        self.place(key);
         let Some(guest) = self.guests.get_mut(key) else {
             return;
         };
         let before = guest.session.difficulty();
         let (board, now) = (&*self.published.board, self.clock.now());
-        guest
+        let shown = guest
             .session
             .show(board, &mut self.renderings, now, &mut self.out);
+        if shown == Shown::Reconnect {
+            self.door.asked_to_reconnect(guest.address);
+            let why = gone("asked to reconnect for another extranonce");
+            self.leaving.push((key, why));
+        }
         if guest.session.difficulty() != before {
             guest.miner.difficulty(guest.session.difficulty());
         }
@@ -290,7 +320,7 @@ impl Reactor {
         let Some(guest) = self.guests.get_mut(key) else {
             return;
         };
-        let current = self.published.board.current(guest.session.seat().group);
+        let current = self.published.board.current(guest.session.spot());
         let link: Option<LinkId> = current.map(|job| job.link);
         if !guest.session.is_working() || link.is_none() || link == guest.introduced {
             return;

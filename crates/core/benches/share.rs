@@ -5,7 +5,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use smart_mining_core::share::{
-    Board, Flight, Job, MINER_SIZE, Renderings, Seat, Split, Submit, Terms, Work, check,
+    Board, Flight, Job, MINER_SIZE, Manner, Renderings, Seat, Split, Submit, Terms, Work, check,
 };
 use smart_mining_core::sv1::{Login, MinerSession, Opening, PoolSession, Step, conclude};
 use smart_mining_core::{Algorithm, Duration, Instant};
@@ -61,7 +61,7 @@ fn working(board: &Board, difficulty: &str) -> MinerSession {
     {
         assert!(session.admit(&credentials, &mut out));
     }
-    session.show(board, &mut Renderings::new(), now(), &mut out);
+    let _ = session.show(board, &mut Renderings::new(), now(), &mut out);
     session
 }
 
@@ -114,7 +114,7 @@ fn shares(criterion: &mut Criterion) {
                 nonce += 1;
                 let claim = smart_mining_core::share::Claim {
                     seat: SEAT,
-                    rolled: [0; MINER_SIZE],
+                    rolled: [0; MINER_SIZE].into_iter().collect(),
                     ntime: 0x6700_003c,
                     nonce,
                     version_bits: 0,
@@ -135,7 +135,7 @@ fn notifies(criterion: &mut Criterion) {
     group.bench_function("render for a group", |bencher| {
         bencher.iter(|| {
             line.clear();
-            assert!(black_box(&one).render(3, &mut line));
+            assert!(black_box(&one).render(3, Manner::Constant, &mut line));
         });
     });
     let boards: Vec<Board> = (1..=2)
@@ -151,7 +151,7 @@ fn notifies(criterion: &mut Criterion) {
         bencher.iter(|| {
             turn += 1;
             out.clear();
-            session.show(&boards[turn % 2], &mut renderings, now(), &mut out);
+            let _ = session.show(&boards[turn % 2], &mut renderings, now(), &mut out);
             assert!(!out.is_empty());
         });
     });
@@ -175,7 +175,7 @@ fn upstream(criterion: &mut Criterion) {
     pool.line(br#"{"id":3,"result":true,"error":null}"#, now());
     while pool.next_event().is_some() {}
     let job = Arc::new(job(Algorithm::Sha256d, 1e-10));
-    let extranonce2 = job.split.extranonce2(SEAT, [0, 0, 1]).expect("room");
+    let extranonce2 = job.split.extranonce2(SEAT, &[0, 0, 1]).expect("room");
     let (mut id, mut out) = (15, Vec::new());
     criterion.bench_function("pool/submit, and its verdict to the miner", |bencher| {
         bencher.iter(|| {

@@ -148,9 +148,8 @@ impl Day {
     fn leave(&mut self) {
         let index = self.dice.roll(self.present.len() as u64) as usize;
         let number = self.present.swap_remove(index);
-        let miner = &mut self.world.miners[number];
-        miner.closed = Some("it left");
-        self.seats.release(miner.session.seat());
+        self.world.leave(number, "it left");
+        self.seats.release(self.world.miners[number].session.seat());
     }
 
     fn somebody(&mut self) -> usize {
@@ -178,7 +177,7 @@ impl Day {
         let job = miner.jobs[index].clone();
         let (id, line) = miner.find_on(index)?;
         let header = miner.found.clone();
-        let group = miner.session.seat().group;
+        let spot = miner.session.spot();
         // The pool whose job it is, by the block that it builds on.
         let pools = &self.world.pools;
         let (pool, pool_job) = POOLS.iter().find_map(|pool| {
@@ -186,7 +185,7 @@ impl Day {
             let found = jobs.find(|own| own.prev_hash == job.prev_hash)?;
             Some((*pool, found.id.clone()))
         })?;
-        let current = self.world.board.current(group);
+        let current = self.world.board.current(spot);
         let is_current = current.is_some_and(|own| format!("{:x}", own.id) == job.id);
         let link = current.map_or(0, |own| own.link);
         if is_current {

@@ -15,6 +15,7 @@ mod support;
 use smart_mining_core::lane::{Command, Lane};
 use smart_mining_core::route::Policy;
 use smart_mining_core::share::{Board, LinkId, Seat, Token, Verdict};
+use smart_mining_core::sv1::miner::Shown;
 use smart_mining_core::sv1::{Failure, MinerSession, Opening, PoolEvent, PoolSession, Step};
 use smart_mining_core::{Algorithm, Instant};
 use std::collections::BTreeMap;
@@ -158,7 +159,8 @@ impl Replay {
                     writeln!(self.text, "R> {rule} to {to}: {}", decision.why).expect("memory");
                 }
                 Command::Publish(board) => {
-                    self.front.show(&mut self.miner, &board, self.now);
+                    let shown = self.front.show(&mut self.miner, &board, self.now);
+                    assert_eq!(shown, Shown::Done);
                     self.board = board;
                 }
             }

@@ -5,7 +5,7 @@ mod support;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use smart_mining_core::lane::{Command, Lane};
+use smart_mining_core::lane::{Command, Crowd, Lane};
 use smart_mining_core::line::{LineBuffer, MINER_LINE, POOL_LINE, feed};
 use smart_mining_core::route::{Account, AccountFor, FarmRules, Policy, candidate::candidates};
 use smart_mining_core::share::{Board, LinkId, MAX_JOBS, Split, Terms};
@@ -189,7 +189,7 @@ proptest! {
             now += Duration::from_millis(wait);
             let terms = Terms {
                 difficulty: if number == 11 { 0.0 } else { 1.0 },
-                split: Split::new(&[1], if flag { 8 } else { 4 }).expect("room"),
+                split: Split::new(&[1], if flag { 8 } else { 3 + number as usize % 2 }).expect("room"),
                 ..support::bare::terms()
             };
             match kind {
@@ -199,7 +199,14 @@ proptest! {
                     lane.failed(number, &Failure::Closed, now);
                 }
                 3 => lane.tick(now),
-                4 => lane.set_groups(number as usize * 2, now),
+                4 => {
+                    let count = number as usize;
+                    let crowd = Crowd {
+                        groups: count * 2,
+                        miners: count * 3,
+                    };
+                    lane.set_crowd(crowd, now);
+                }
                 5 => {
                     let own = |n: u32| (!n.is_multiple_of(3)).then(|| 1.0 / f64::from(n));
                     let list = (1..=number).map(|n| candidate(&format!("p{n}"), "BTC", own(n)));

@@ -5,7 +5,9 @@ mod support;
 
 use serde_json::Value;
 use smart_mining_core::Algorithm;
-use smart_mining_core::share::{Board, Claim, Job, Seat, Submit, Verdict, WorkerName, check};
+use smart_mining_core::share::{
+    Board, Claim, Job, MINER_SIZE, Seat, Submit, Verdict, WorkerName, check,
+};
 use smart_mining_core::sv1::{Login, MinerSession, Opening, PoolEvent, PoolSession, Step};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
@@ -142,8 +144,9 @@ impl Replay {
                 group,
                 prefix: extranonce2[last],
             };
-            let rolled = extranonce2[last + 1..].try_into().ok()?;
-            let same = job.split.extranonce2(seat, rolled)?[..] == extranonce2[..];
+            let rolled: heapless::Vec<u8, MINER_SIZE, u8> =
+                extranonce2[last + 1..].iter().copied().collect();
+            let same = job.split.extranonce2(seat, &rolled)?[..] == extranonce2[..];
             let claim = Claim {
                 seat,
                 rolled,

@@ -2,21 +2,33 @@
 //!
 //! Most pools are one connection for the whole farm. Where a pool's extranonce2
 //! is too short to tell groups apart, each group of 256 miners has a connection
-//! of its own: the first one is the entry's, the others are its sides. Whether
-//! the pool is usable is what the first one says.
+//! of its own, and where it is shorter still, each miner: the first one is the
+//! entry's, the others are its sides. Whether the pool is usable is what the first
+//! one says. Where all are alike another takes its place when it is lost.
 
 use crate::Instant;
 use crate::route::{Candidate, Health};
-use crate::share::{Job, LinkId, Terms};
+use crate::share::{Job, LinkId, Place, Room, Terms};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+/// More connections than that no pool will take from one address.
+pub const MAX_DEDICATED: usize = 1024;
+
+/// Who is there to be served.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Crowd {
+    /// Groups of 256 miners, up to the highest in use.
+    pub groups: usize,
+    pub miners: usize,
+}
 
 #[derive(Debug)]
 pub(super) struct Entry {
     pub candidate: Candidate,
     pub main: Side,
-    /// Of group 1 and on, while the pool is too narrow for one connection.
+    /// Of group 1 and on, or of each further miner.
     pub sides: Vec<Side>,
     pub last_failure: Option<String>,
 }
@@ -56,13 +68,12 @@ impl Entry {
         }
     }
 
-    /// All its connections, by the group they serve.
-    pub fn by_group(&self) -> impl Iterator<Item = (u8, &Side)> {
-        (0..=u8::MAX).zip(core::iter::once(&self.main).chain(&self.sides))
+    pub fn connections(&self) -> impl Iterator<Item = &Side> {
+        core::iter::once(&self.main).chain(&self.sides)
     }
 
     pub fn links(&self) -> impl Iterator<Item = LinkId> {
-        self.by_group().filter_map(|(_, side)| side.health.link())
+        self.connections().filter_map(|side| side.health.link())
     }
 
     pub fn has(&self, link: LinkId) -> bool {
@@ -75,23 +86,57 @@ impl Entry {
         all.find(|side| side.health.link() == Some(link))
     }
 
-    /// Has it too little room for more than one group?
-    pub fn is_narrow(&self) -> bool {
-        let terms = self.main.terms.as_ref();
-        terms.is_some_and(|terms| terms.split.groups() == 1)
+    /// How many miners each connection has room for, as far as the first one tells.
+    pub fn room(&self) -> Option<Room> {
+        let terms = self.main.terms.as_ref()?;
+        Some(terms.split.room())
     }
 
-    /// As many sides as the farm has further groups; answers with links that are
-    /// of no more use. While the first connection is down nothing changes.
-    pub fn fit(&mut self, groups: usize) -> Vec<LinkId> {
-        if self.main.terms.is_none() {
-            return Vec::new();
+    /// As many sides as the crowd needs; answers with links that are of no more
+    /// use. While the first connection is down nothing changes.
+    pub fn fit(&mut self, crowd: Crowd, is_route: bool) -> Vec<LinkId> {
+        let wanted = match self.room() {
+            None => return Vec::new(),
+            Some(Room::Farm) => 0,
+            Some(Room::Group) => crowd.groups.clamp(1, 256) - 1,
+            // One to spare, for a miner that comes. A stand-by has no use for them:
+            // pools let go whoever sends no shares.
+            Some(Room::Miner) if is_route => crowd.miners.min(MAX_DEDICATED - 1),
+            Some(Room::Miner) => 0,
+        };
+        let kept = match self.room() {
+            // Which of them has a miner is not known here: one that failed has none
+            // for now, and is not opened again.
+            Some(Room::Miner) if is_route => self.without_failed(wanted),
+            _ => self.sides.drain(wanted.min(self.sides.len())..).collect(),
+        };
+        self.sides
+            .resize_with(wanted.max(self.sides.len()), Side::new);
+        let links = kept.iter().filter_map(|side| side.health.link());
+        links.collect()
+    }
+
+    /// Take out what is down, as far as there are more sides than wanted.
+    fn without_failed(&mut self, wanted: usize) -> Vec<Side> {
+        let mut surplus = self.sides.len().saturating_sub(wanted);
+        let down = self.sides.extract_if(.., |side| {
+            let is_down = matches!(side.health, Health::Down { .. }) && surplus > 0;
+            surplus -= usize::from(is_down);
+            is_down
+        });
+        down.collect()
+    }
+
+    /// The first connection is lost: if there are others like it one of those is the
+    /// first now.
+    pub fn promote(&mut self, lost: LinkId) {
+        if self.room() != Some(Room::Miner) || self.main.health.link() != Some(lost) {
+            return;
         }
-        let wanted = if self.is_narrow() { groups - 1 } else { 0 };
-        let dropped = self.sides.drain(wanted.min(self.sides.len())..);
-        let links = dropped.filter_map(|side| side.health.link()).collect();
-        self.sides.resize_with(wanted, Side::new);
-        links
+        let mut sides = self.sides.iter_mut();
+        if let Some(other) = sides.find(|side| side.offer().is_some()) {
+            core::mem::swap(&mut self.main, other);
+        }
     }
 
     /// Give all connections up; answers with their links.
@@ -126,19 +171,23 @@ impl Entry {
         self.main.health.ready_since().is_some()
     }
 
-    /// Does this link serve one group of several, beside the first?
+    /// Does this link serve others than the first one does?
     pub fn is_aside(&self, link: LinkId) -> bool {
         let mut sides = self.sides.iter();
         sides.any(|side| side.health.link() == Some(link))
     }
 
-    /// Which group's jobs come on this link; `None`: everybody's.
-    pub fn group_of(&self, link: LinkId) -> Option<u8> {
-        if !self.is_narrow() {
-            return None;
+    /// Whose jobs come on this link. `None`: nobody's, for this connection has less
+    /// room than the first.
+    pub fn place_of(&self, link: LinkId) -> Option<Place> {
+        let mut all = (0..).zip(self.connections());
+        let (index, side) = all.find(|(_, side)| side.health.link() == Some(link))?;
+        let own = side.terms.as_ref()?.split.room();
+        match self.room()? {
+            Room::Miner => Some(Place::Miner),
+            _ if own == Room::Miner => None,
+            Room::Farm => Some(Place::Farm),
+            Room::Group => Some(Place::Group(u8::try_from(index).ok()?)),
         }
-        let mut all = self.by_group();
-        all.find(|(_, side)| side.health.link() == Some(link))
-            .map(|(group, _)| group)
     }
 }

@@ -29,11 +29,14 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use entry::Entry;
+pub use entry::{Crowd, MAX_DEDICATED};
 
 /// Shares of a pool's jobs are still sent to it for so long after a switch.
 pub const GRACE: Duration = Duration::from_secs(10);
 /// Clients drop a pool that says nothing for 90 s.
 pub const RENOTIFY: Duration = Duration::from_secs(30);
+/// A job's time moves on by a second; sooner, the same work would be there twice.
+const FRESHEN: Duration = Duration::from_secs(1);
 /// The route and its stand-bys.
 pub const MAX_LINKS: usize = 3;
 
@@ -71,6 +74,24 @@ fn standings(entries: &[Entry]) -> Vec<Standing<'_>> {
         .collect()
 }
 
+/// Does it say something of the connection alone, and nothing of the account?
+const fn is_loss(failure: &Failure) -> bool {
+    match failure {
+        Failure::Connect(_)
+        | Failure::Closed
+        | Failure::Lost(_)
+        | Failure::Silent
+        | Failure::Deaf
+        | Failure::Mute
+        | Failure::Garbage(_)
+        | Failure::AskedToReconnect => true,
+        Failure::Refusing(_)
+        | Failure::LoginRefused(_)
+        | Failure::LoginTimeout
+        | Failure::Unusable(_) => false,
+    }
+}
+
 /// For the status page.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CandidateView {
@@ -90,12 +111,14 @@ pub struct Lane {
     router: Router,
     sequence: u64,
     board: Board,
-    groups: usize,
+    crowd: Crowd,
     next_job: JobId,
     next_link: LinkId,
     published: Instant,
     /// When the next candidate that failed may be tried again.
     retry: Option<Instant>,
+    /// When the work is handed out once more for those who came.
+    freshen: Option<Instant>,
     retiring: Vec<Retiring>,
     keep_warm: Duration,
     /// Until when the last job is kept up although no pool pays for it.
@@ -114,11 +137,12 @@ impl Lane {
             router: Router::new(policy, now),
             sequence: 0,
             board: Board::new(),
-            groups: 1,
+            crowd: Crowd::default(),
             next_job: 1,
             next_link: first_link,
             published: now,
             retry: None,
+            freshen: None,
             retiring: Vec::new(),
             commands: Vec::new(),
         }
@@ -144,6 +168,7 @@ impl Lane {
             .chain(self.retiring.iter().map(|retiring| retiring.until))
             .chain(self.router.deadline())
             .chain(self.warm_until)
+            .chain(self.freshen)
             .chain(renotify)
             .min()
     }
@@ -169,10 +194,21 @@ impl Lane {
         self.settle(now);
     }
 
-    /// How many groups of miners there are: a narrow pool is connected to once for each.
-    pub fn set_groups(&mut self, groups: usize, now: Instant) {
-        if groups > self.groups {
-            self.groups = groups.min(256);
+    /// Who is there: a narrow pool is connected to once for each group, or even once
+    /// for each miner. Groups that were there once are counted on.
+    ///
+    /// Whoever comes to a connection that another miner left needs work that is new.
+    pub fn set_crowd(&mut self, crowd: Crowd, now: Instant) {
+        let before = self.crowd;
+        self.crowd = Crowd {
+            groups: crowd.groups.max(before.groups),
+            miners: crowd.miners,
+        };
+        if self.crowd.miners > before.miners && self.board.has_dedicated() {
+            self.freshen.get_or_insert(self.published + FRESHEN);
+        }
+        let matters = self.crowd.groups != before.groups || self.board.has_dedicated();
+        if matters && self.crowd != before {
             self.settle(now);
         }
     }
@@ -195,6 +231,9 @@ impl Lane {
         if let Some(index) = self.find(link) {
             let is_route = self.is_route(index);
             let entry = &mut self.entries[index];
+            if is_loss(failure) {
+                entry.promote(link);
+            }
             let is_aside = entry.is_aside(link);
             if let Some(side) = entry.side(link) {
                 side.terms = None;
@@ -218,7 +257,7 @@ impl Lane {
             }
             entry.last_failure = Some(failure.to_string());
             if is_route && is_aside {
-                // Its group works on for now, but is not given this job again.
+                // Its miners work on for now, but are not given this job again.
                 self.board.withdraw_link(link);
                 self.publish();
             }
@@ -235,8 +274,11 @@ impl Lane {
             self.board.withdraw();
             self.publish();
         }
+        if self.freshen.is_some_and(|due| now >= due) {
+            self.reissue(now);
+        }
         if now >= self.published + RENOTIFY {
-            if self.board.has_idle(self.groups) {
+            if self.board.has_idle(self.crowd.groups, self.crowd.miners) {
                 self.board.still_waiting();
             }
             self.reissue(now);
@@ -251,8 +293,8 @@ impl Lane {
             score,
             ready,
             connections: entry
-                .by_group()
-                .filter(|(_, side)| side.offer().is_some())
+                .connections()
+                .filter(|side| side.offer().is_some())
                 .count(),
             address: entry.candidate.url.to_string(),
             last_failure: entry.last_failure.clone(),
@@ -376,9 +418,16 @@ impl Lane {
     /// Further connections where one is too narrow for all groups. The best
     /// stand-by has them too: a failover must find them there.
     fn open_sides(&mut self, now: Instant) {
+        let route = self.route_entry();
         for index in 0..self.entries.len() {
-            for link in self.entries[index].fit(self.groups) {
-                self.retire(link, true, now);
+            let is_route = route == Some(index);
+            let dropped = self.entries[index].fit(self.crowd, is_route);
+            for link in &dropped {
+                self.board.give_up_link(*link);
+                self.retire(*link, true, now);
+            }
+            if is_route && !dropped.is_empty() {
+                self.publish();
             }
             // While the first one is down the others would not be better off.
             let sides = match self.entries[index].is_ready() {
@@ -466,7 +515,9 @@ impl Lane {
         // It is at work again: how long its jobs are good for begins anew.
         self.retiring.retain(|retiring| retiring.link != link);
         let entry = &mut self.entries[index];
-        let group = entry.group_of(link);
+        let Some(place) = entry.place_of(link) else {
+            return;
+        };
         let Some(side) = entry.side(link) else { return };
         let Some(terms) = side.offer().cloned() else {
             return;
@@ -482,7 +533,7 @@ impl Lane {
         let Some(mut job) = Job::new(self.next_job, link, self.algorithm, terms) else {
             return;
         };
-        job.group = group;
+        job.place = place;
         let superseded = supersedes.then_some((link, job.id));
         self.next_job = self.next_job.wrapping_add(1);
         self.board.put_up(job, clean);
@@ -506,6 +557,7 @@ impl Lane {
             self.handed_out(link);
         }
         self.published = now;
+        self.freshen = None;
         self.publish();
     }
 

@@ -5,9 +5,10 @@
 //!
 //! A pool with room enough gives one job for all. A pool with a short
 //! extranonce2 is used through one connection a group of 256 miners, and each
-//! group has the job of its own connection.
+//! group has the job of its own connection. Where one connection serves one miner,
+//! each connection has a slot here, and who works on which is not the board's matter.
 
-use super::{Job, JobId, LinkId};
+use super::{Job, JobId, LinkId, Place, Spot};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -23,6 +24,8 @@ pub struct Board {
     shared: Slot,
     /// By group, while each has a connection of its own.
     groups: Vec<Slot>,
+    /// By link, in order, while each serves one miner.
+    dedicated: Vec<(LinkId, Slot)>,
     /// How often a clean job was announced, over all slots.
     cleans: u64,
     /// How often it was said that there is still nothing to do.
@@ -30,53 +33,88 @@ pub struct Board {
 }
 
 /// The current job, and the number of the clean job that it follows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Slot {
     pub job: Option<Arc<Job>>,
     /// A miner that was told another number missed a clean job.
     pub cleans: u64,
 }
 
+impl Slot {
+    const EMPTY: Self = Self {
+        job: None,
+        cleans: 0,
+    };
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
 impl Board {
     pub const fn new() -> Self {
         Self {
             jobs: Vec::new(),
-            shared: Slot {
-                job: None,
-                cleans: 0,
-            },
+            shared: Slot::EMPTY,
             groups: Vec::new(),
+            dedicated: Vec::new(),
             cleans: 0,
             waits: 0,
         }
     }
 
-    /// The job that a miner of `group` was given under this id.
-    pub fn find(&self, id: JobId, group: u8) -> Option<&Arc<Job>> {
+    /// The job that a miner was given there under this id.
+    pub fn find(&self, id: JobId, spot: Spot) -> Option<&Arc<Job>> {
         let mut newest_first = self.jobs.iter().rev();
-        newest_first.find(|job| job.id == id && job.group.is_none_or(|own| own == group))
+        newest_first.find(|job| job.id == id && job.is_for(spot))
     }
 
-    pub fn slot(&self, group: u8) -> &Slot {
-        if self.groups.is_empty() {
-            return &self.shared;
-        }
-        // A group that has no connection yet has nothing to do.
-        const NOTHING: &Slot = &Slot {
-            job: None,
-            cleans: 0,
+    pub fn slot(&self, spot: Spot) -> &Slot {
+        // Who has no connection yet has nothing to do.
+        const NOTHING: &Slot = &Slot::EMPTY;
+        let own = if self.has_dedicated() {
+            spot.link.and_then(|link| self.dedicated_slot(link))
+        } else if self.groups.is_empty() {
+            Some(&self.shared)
+        } else {
+            self.groups.get(usize::from(spot.group))
         };
-        self.groups.get(usize::from(group)).unwrap_or(NOTHING)
+        own.unwrap_or(NOTHING)
     }
 
-    pub fn current(&self, group: u8) -> Option<&Arc<Job>> {
-        self.slot(group).job.as_ref()
+    pub fn current(&self, spot: Spot) -> Option<&Arc<Job>> {
+        self.slot(spot).job.as_ref()
+    }
+
+    /// Does each connection serve one miner now?
+    pub const fn has_dedicated(&self) -> bool {
+        !self.dedicated.is_empty()
+    }
+
+    /// The connections that serve one miner each.
+    pub fn dedicated(&self) -> impl Iterator<Item = (LinkId, &Slot)> {
+        self.dedicated.iter().map(|(link, slot)| (*link, slot))
+    }
+
+    pub fn dedicated_slot(&self, link: LinkId) -> Option<&Slot> {
+        let index = self
+            .dedicated
+            .binary_search_by_key(&link, |(link, _)| *link);
+        Some(&self.dedicated[index.ok()?].1)
     }
 
     /// Every current job, one a connection.
     pub fn currents(&self) -> impl Iterator<Item = &Arc<Job>> {
         let slots = core::iter::once(&self.shared).chain(&self.groups);
+        let slots = slots.chain(self.dedicated.iter().map(|(_, slot)| slot));
         slots.filter_map(|slot| slot.job.as_ref())
+    }
+
+    fn slots(&mut self) -> impl Iterator<Item = &mut Slot> {
+        let slots = core::iter::once(&mut self.shared).chain(&mut self.groups);
+        slots.chain(self.dedicated.iter_mut().map(|(_, slot)| slot))
     }
 
     /// Does a job of this link still stand here?
@@ -105,31 +143,48 @@ impl Board {
         self.jobs.push(job.clone());
         self.cleans += u64::from(clean);
         let number = self.cleans;
-        let slot = self.slot_for(job.group);
+        let slot = self.slot_for(job.place, job.link);
         slot.job = Some(job);
         if clean {
             slot.cleans = number;
         }
     }
 
-    fn slot_for(&mut self, group: Option<u8>) -> &mut Slot {
-        let Some(group) = group else {
-            self.groups.clear();
-            return &mut self.shared;
+    /// Whoever comes from another kind of slot missed whatever was clean since.
+    fn slot_for(&mut self, place: Place, link: LinkId) -> &mut Slot {
+        let fresh = Slot {
+            job: None,
+            cleans: self.cleans,
         };
-        let index = usize::from(group);
-        if self.groups.is_empty() {
+        if place != Place::Farm {
             self.shared.job = None;
         }
-        if self.groups.len() <= index {
-            // Whoever comes from a shared job missed whatever was clean since.
-            let fresh = Slot {
-                job: None,
-                cleans: self.cleans,
-            };
-            self.groups.resize(index + 1, fresh);
+        if !matches!(place, Place::Group(_)) {
+            self.groups.clear();
         }
-        &mut self.groups[index]
+        if place != Place::Miner {
+            self.dedicated.clear();
+        }
+        match place {
+            Place::Farm => &mut self.shared,
+            Place::Group(group) => {
+                let index = usize::from(group);
+                if self.groups.len() <= index {
+                    self.groups.resize(index + 1, fresh);
+                }
+                &mut self.groups[index]
+            }
+            Place::Miner => {
+                let found = self
+                    .dedicated
+                    .binary_search_by_key(&link, |(link, _)| *link);
+                let index = found.unwrap_or_else(|index| {
+                    self.dedicated.insert(index, (link, fresh));
+                    index
+                });
+                &mut self.dedicated[index].1
+            }
+        }
     }
 
     /// There is still nothing to hand out: a sign of life for clients that leave a
@@ -145,24 +200,33 @@ impl Board {
     /// Nothing to hand out any more. The jobs stay known, so that their shares
     /// are told apart from nonsense.
     pub fn withdraw(&mut self) {
-        self.shared.job = None;
-        for slot in &mut self.groups {
+        for slot in self.slots() {
             slot.job = None;
         }
     }
 
-    /// The same for the groups that work for this link.
+    /// The same for those who work for this link.
     pub fn withdraw_link(&mut self, link: LinkId) {
-        for slot in core::iter::once(&mut self.shared).chain(&mut self.groups) {
+        for slot in self.slots() {
             slot.job = slot.job.take().filter(|job| job.link != link);
         }
     }
 
-    /// Is there one of so many groups without work?
-    pub fn has_idle(&self, groups: usize) -> bool {
+    /// This link will not serve its miner again.
+    pub fn give_up_link(&mut self, link: LinkId) {
+        self.dedicated.retain(|(own, _)| *own != link);
+    }
+
+    /// Is there one of so many groups, or miners, without work?
+    pub fn has_idle(&self, groups: usize, miners: usize) -> bool {
+        if self.has_dedicated() {
+            let busy = self.dedicated.iter().filter(|(_, slot)| slot.job.is_some());
+            return busy.count() < miners;
+        }
+        let spot = |group| Spot { group, link: None };
         (0..=u8::MAX)
             .take(groups)
-            .any(|group| self.current(group).is_none())
+            .any(|group| self.current(spot(group)).is_none())
     }
 
     /// The newest job of a link, whether it is handed out or not.
@@ -173,7 +237,7 @@ impl Board {
     /// Keep only the jobs for which shares can still be paid.
     pub fn retain(&mut self, mut alive: impl FnMut(&Job) -> bool) {
         self.jobs.retain(|job| alive(job));
-        for slot in core::iter::once(&mut self.shared).chain(&mut self.groups) {
+        for slot in self.slots() {
             if slot.job.as_ref().is_some_and(|job| !alive(job)) {
                 slot.job = None;
             }

@@ -4,10 +4,10 @@ use super::{Job, MINER_SIZE, Reject, Seat, Target, code, header_hash, header_id,
 use crate::Algorithm;
 
 /// What a miner says it found, decoded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Claim {
     pub seat: Seat,
-    pub rolled: [u8; MINER_SIZE],
+    pub rolled: heapless::Vec<u8, MINER_SIZE, u8>,
     pub ntime: u32,
     pub nonce: u32,
     /// The version bits the miner rolled, and the mask it was allowed.
@@ -33,13 +33,8 @@ pub fn check(job: &Job, claim: &Claim) -> Result<Checked, Reject> {
     if claim.version_bits & !(claim.mask & job.version_mask) != 0 {
         return Err(other("version bits outside the mask"));
     }
-    let seat = Seat {
-        group: job.part(claim.seat.group),
-        ..claim.seat
-    };
     let extranonce2 = job
-        .split
-        .extranonce2(seat, claim.rolled)
+        .extranonce2(claim.seat, &claim.rolled)
         .ok_or_else(|| other("no room for this miner on the pool's connection"))?;
     let header = header(job, claim, &extranonce2);
     let identity = header_id(&header);
@@ -151,7 +146,7 @@ mod tests {
                 group: 0,
                 prefix: 9,
             },
-            rolled: [0, 0, 1],
+            rolled: [0, 0, 1].into_iter().collect(),
             ntime: 1_600_000_001,
             nonce,
             version_bits: 0,

@@ -1,6 +1,6 @@
 //! Work as a pool sent it, and the job that miners get of it.
 
-use super::{Split, Target};
+use super::{Extranonce, Manner, Seat, Split, Spot, Target};
 use crate::{Algorithm, hex};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -109,13 +109,21 @@ impl Terms {
     }
 }
 
+/// Whose job it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Farm,
+    Group(u8),
+    /// Of the one miner that has the job's link to itself.
+    Miner,
+}
+
 /// Work under one of our job ids, bound to the link it came from.
 #[derive(Clone, Debug)]
 pub struct Job {
     pub id: JobId,
     pub link: LinkId,
-    /// The only group that this job is for; `None`: all of them.
-    pub group: Option<u8>,
+    pub place: Place,
     pub algorithm: Algorithm,
     pub work: Arc<Work>,
     pub split: Split,
@@ -136,7 +144,7 @@ impl Job {
         Some(Self {
             id,
             link,
-            group: None,
+            place: Place::Farm,
             algorithm,
             target: Target::of_difficulty(algorithm, terms.difficulty)?,
             work: terms.work,
@@ -170,16 +178,46 @@ impl Job {
 
     /// Which part of the connection's room is this group's: one that has the
     /// connection to itself has all of it.
-    pub(super) const fn part(&self, group: u8) -> u8 {
-        match self.group {
-            Some(_) => 0,
-            None => group,
+    const fn part(&self, group: u8) -> u8 {
+        match self.place {
+            Place::Farm => group,
+            Place::Group(_) | Place::Miner => 0,
+        }
+    }
+
+    const fn on_link(&self, seat: Seat) -> Seat {
+        Seat {
+            group: self.part(seat.group),
+            ..seat
+        }
+    }
+
+    /// What the miner of this seat has to hash with. `None`: no room for it.
+    pub fn extranonce(&self, seat: Seat, manner: Manner) -> Option<Extranonce> {
+        self.split.extranonce(self.on_link(seat), manner)
+    }
+
+    /// The extranonce2 of a share, as the pool sees it.
+    pub(super) fn extranonce2(
+        &self,
+        seat: Seat,
+        rolled: &[u8],
+    ) -> Option<heapless::Vec<u8, 16, u8>> {
+        self.split.extranonce2(self.on_link(seat), rolled)
+    }
+
+    /// Is this job handed out there?
+    pub fn is_for(&self, spot: Spot) -> bool {
+        match self.place {
+            Place::Farm => true,
+            Place::Group(group) => group == spot.group,
+            Place::Miner => spot.link == Some(self.link),
         }
     }
 
     /// The `mining.notify` for one group, up to the `clean_jobs` flag, which
     /// depends on what each miner missed. `false`: no room for that group.
-    pub fn render(&self, group: u8, out: &mut Vec<u8>) -> bool {
+    pub fn render(&self, group: u8, manner: Manner, out: &mut Vec<u8>) -> bool {
         let Some(middle) = self.split.middle(self.part(group)) else {
             return false;
         };
@@ -190,8 +228,10 @@ impl Job {
         hex::push(out, &work.prev_hash);
         out.extend_from_slice(br#"",""#);
         hex::push(out, &work.coinbase1);
-        hex::push(out, self.split.extranonce1());
-        hex::push(out, &middle);
+        if !self.split.is_told(manner) {
+            hex::push(out, self.split.extranonce1());
+            hex::push(out, &middle);
+        }
         out.extend_from_slice(br#"",""#);
         hex::push(out, &work.coinbase2);
         out.extend_from_slice(br#"",["#);

@@ -2,6 +2,7 @@
 
 mod board;
 mod check;
+mod dedicated;
 mod extranonce;
 mod flights;
 mod job;
@@ -15,9 +16,10 @@ mod verdict;
 
 pub use board::{Board, MAX_JOBS, Slot};
 pub use check::{Checked, Claim, check};
-pub use extranonce::{MINER_SIZE, Seat, Split, SplitError};
+pub use dedicated::{Berth, Dedicated};
+pub use extranonce::{Extranonce, MINER_SIZE, Manner, Room, Seat, Split, SplitError, Spot};
 pub use flights::{Flight, Flights, MAX_FLIGHTS, RequestId, Token};
-pub use job::{Job, JobId, LinkId, Terms, Work, WorkError, WorkText};
+pub use job::{Job, JobId, LinkId, Place, Terms, Work, WorkError, WorkText};
 pub use pow::{header_hash, header_hash_is_known, header_id, merkle_parent, sha256d};
 pub use renderings::Renderings;
 pub use seats::Seats;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use smart_mining_core::share::{
     Board, Job, Seat, Split, Submit, Terms, Token, Verdict, Work, WorkText,
 };
+use smart_mining_core::sv1::miner::Shown;
 use smart_mining_core::sv1::{
     Judged, Login, MinerSession, Opening, PoolEvent, PoolSession, Share, Step,
 };
@@ -131,7 +132,8 @@ impl MinerWire {
     }
 
     pub fn show(&mut self) -> Vec<Value> {
-        self.front.show(&mut self.session, &self.board, self.now);
+        let shown = self.front.show(&mut self.session, &self.board, self.now);
+        assert_eq!(shown, Shown::Done);
         self.heard()
     }
 

@@ -37,9 +37,17 @@ impl World {
             .into_iter()
             .chain(self.lane.deadline())
             .chain(self.links.values().filter_map(super::Link::deadline))
+            .chain(self.hesitating().map(|(_, until)| until))
             .chain(greeting.filter_map(|miner| miner.session.handshake_deadline()))
             .chain(self.front.deadline())
             .min()
+    }
+
+    /// Miners that may yet ask for `mining.set_extranonce`, and until when.
+    fn hesitating(&self) -> impl Iterator<Item = (usize, Instant)> {
+        let there = |(_, miner): &(usize, &super::FakeMiner)| miner.closed.is_none() && miner.reads;
+        let miners = self.miners.iter().enumerate().filter(there);
+        miners.filter_map(|(number, miner)| Some((number, miner.session.hesitates_until()?)))
     }
 
     /// Ask whoever wanted to be asked; afterwards nobody may want it at once again.
@@ -62,6 +70,10 @@ impl World {
             {
                 self.tick_link(id);
             }
+        }
+        let due = self.hesitating().filter(|(_, until)| *until <= now);
+        for (number, _) in due.collect::<Vec<_>>() {
+            self.show(number);
         }
         let (miners, greeting) = (&mut self.miners, &mut self.greeting);
         greeting.retain(|number| {
@@ -114,6 +126,7 @@ impl World {
                     self.mine_every(miner, every);
                 }
             }
+            Event::ComesAgain(miner) => self.comes_again(miner),
             Event::Heartbeat => {
                 for pool in self.pools.keys().cloned().collect::<Vec<_>>() {
                     self.say(

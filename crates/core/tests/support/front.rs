@@ -3,9 +3,9 @@
 
 use smart_mining_core::Instant;
 use smart_mining_core::share::{
-    Board, Flight, Flights, LinkId, Renderings, Submit, Token, Verdict,
+    Board, Dedicated, Flight, Flights, LinkId, Renderings, Submit, Token, Verdict,
 };
-use smart_mining_core::sv1::miner::VERDICT_WITHIN;
+use smart_mining_core::sv1::miner::{Shown, VERDICT_WITHIN};
 use smart_mining_core::sv1::{Judged, MinerSession, Share, Step, conclude};
 use std::collections::VecDeque;
 
@@ -13,6 +13,7 @@ use std::collections::VecDeque;
 pub struct Front {
     pub flights: Flights<usize>,
     pub renderings: Renderings,
+    pub dedicated: Dedicated,
     /// When each share that was put in is given up, the first one first.
     dues: VecDeque<Instant>,
     out: Vec<u8>,
@@ -28,7 +29,7 @@ impl Front {
         now: Instant,
     ) -> Step {
         let step = self.part(session, line, board, now);
-        self.show(session, board, now);
+        assert_eq!(self.show(session, board, now), Shown::Done);
         step
     }
 
@@ -48,8 +49,16 @@ impl Front {
         step
     }
 
-    pub fn show(&mut self, session: &mut MinerSession, board: &Board, now: Instant) {
-        session.show(board, &mut self.renderings, now, &mut self.out);
+    pub fn show(&mut self, session: &mut MinerSession, board: &Board, now: Instant) -> Shown {
+        session.show(board, &mut self.renderings, now, &mut self.out)
+    }
+
+    /// Where a connection serves one miner: which one is this miner's.
+    pub fn place(&mut self, number: usize, session: &mut MinerSession, board: &Board) {
+        if board.has_dedicated() {
+            let held = session.spot().link;
+            session.set_berth(self.dedicated.place(board, number, held));
+        }
     }
 
     /// The share goes into the table; answers with what goes to its link.

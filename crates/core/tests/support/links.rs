@@ -211,6 +211,7 @@ impl World {
                 Command::Close { link: id } => self.close(id),
                 Command::Decided(decision) => self.decisions.push((self.now, decision)),
                 Command::Publish(board) => {
+                    self.front.dedicated.renew(&board);
                     self.board = board;
                     for number in 0..self.miners.len() {
                         self.show(number);

@@ -7,6 +7,7 @@ use serde_json::Value;
 use smart_mining_core::share::Seat;
 use smart_mining_core::sv1::{Judged, MinerSession, Outcome};
 use smart_mining_core::{Algorithm, Instant};
+use std::collections::BTreeSet;
 
 /// What came back for one submit.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,7 +27,16 @@ pub struct FakeMiner {
     pub closed: Option<&'static str>,
     pub judged: Vec<Judged>,
     pub heard: Vec<String>,
-    pub extranonce1: String,
+    /// It asks for `mining.set_extranonce`.
+    pub hears_extranonce: bool,
+    /// extranonce1, and how many bytes it rolls: what it was told, for the next job.
+    pub extranonce: (String, usize),
+    /// The same for each of its jobs.
+    hashes_with: Vec<(String, usize)>,
+    /// How often it was told another one.
+    pub extranonce_changes: usize,
+    /// How often it was asked to come again.
+    pub reconnects: usize,
     /// What it was told; counts from the next job.
     told: f64,
     pub difficulty: f64,
@@ -40,6 +50,9 @@ pub struct FakeMiner {
     /// In the order in which they came.
     pub answers: Vec<(Value, Answer)>,
     pub submits: usize,
+    /// Answers that came when its connection had ended.
+    pub missed: usize,
+    missed_trues: usize,
     /// The header of the share that was found last.
     pub found: Vec<u8>,
     /// Reads what it hears when it needs it, and keeps none of it.
@@ -48,6 +61,7 @@ pub struct FakeMiner {
     pub next_id: u64,
     next_nonce: u32,
     newest_job: u32,
+    known_jobs: BTreeSet<u32>,
 }
 
 impl FakeMiner {
@@ -61,7 +75,11 @@ impl FakeMiner {
             closed: None,
             judged: Vec::new(),
             heard: Vec::new(),
-            extranonce1: String::new(),
+            hears_extranonce: false,
+            extranonce: (String::new(), 0),
+            hashes_with: Vec::new(),
+            extranonce_changes: 0,
+            reconnects: 0,
             told: 0.0,
             difficulty: 0.0,
             mask: 0,
@@ -71,12 +89,15 @@ impl FakeMiner {
             changes: 0,
             answers: Vec::new(),
             submits: 0,
+            missed: 0,
+            missed_trues: 0,
             found: Vec::new(),
             lazy: false,
             unread: Vec::new(),
             next_id: 4,
             next_nonce: 0,
             newest_job: 0,
+            known_jobs: BTreeSet::new(),
         }
     }
 
@@ -95,7 +116,21 @@ impl FakeMiner {
             r#"{{"id":3,"method":"mining.authorize","params":["{}","{}"]}}"#,
             self.user, self.password
         ));
+        if self.hears_extranonce {
+            let ask = r#"{"id":0,"method":"mining.extranonce.subscribe","params":[]}"#;
+            lines.push(ask.to_string());
+        }
         lines
+    }
+
+    /// It comes again, on a connection that knows nothing of the one before.
+    pub fn begin_again(&mut self, session: MinerSession) {
+        self.session = session;
+        self.closed = None;
+        self.jobs.clear();
+        self.asked.clear();
+        self.hashes_with.clear();
+        self.unread.clear();
     }
 
     pub fn hear(&mut self, line: &str) {
@@ -115,6 +150,13 @@ impl FakeMiner {
         }
     }
 
+    /// It is not there to hear it.
+    pub fn misses(&mut self, line: &str) {
+        let is_answer = !line.starts_with(r#"{"id":null"#);
+        self.missed += usize::from(is_answer);
+        self.missed_trues += usize::from(is_answer && line.contains("\"result\":true"));
+    }
+
     /// Read what a lazy miner put off.
     pub fn read_on(&mut self) {
         for line in std::mem::take(&mut self.unread) {
@@ -123,6 +165,7 @@ impl FakeMiner {
         let old = self.jobs.len().saturating_sub(8);
         self.jobs.drain(..old);
         self.asked.drain(..old);
+        self.hashes_with.drain(..old);
     }
 
     fn read(&mut self, line: &str) {
@@ -133,6 +176,13 @@ impl FakeMiner {
                 self.told = params[0].as_f64().expect("a number");
             }
             Some("mining.set_version_mask") => self.mask = word(params[0].as_str().expect("hex")),
+            Some("mining.set_extranonce") => {
+                assert!(self.hears_extranonce, "most firmware does not know it");
+                let size = params[1].as_u64().expect("a size") as usize;
+                self.extranonce = (params[0].as_str().expect("hex").to_string(), size);
+                self.extranonce_changes += 1;
+            }
+            Some("client.reconnect") => self.reconnects += 1,
             Some("client.show_message") => assert!(params[0].is_string()),
             Some("mining.notify") => self.take(JobText::of_notify(params)),
             Some(other) => panic!("{other} is nothing a miner expects"),
@@ -143,11 +193,13 @@ impl FakeMiner {
     fn take(&mut self, job: JobText) {
         let id = word(&job.id);
         // Only a new subscribe may hear the newest once more, as a clean job.
+        let is_again = id == self.newest_job && job.clean;
         assert!(
-            id > self.newest_job || id == self.newest_job && job.clean,
+            self.known_jobs.insert(id) || is_again,
             "job id {} came again",
             job.id
         );
+        assert!(id > self.newest_job || job.clean, "an older id");
         self.newest_job = id;
         if self.told != self.difficulty {
             // S19-class firmware would misjudge its shares otherwise.
@@ -155,12 +207,17 @@ impl FakeMiner {
             self.changes += usize::from(self.difficulty > 0.0);
             self.difficulty = self.told;
         }
+        if let Some(last) = self.hashes_with.last() {
+            assert!(job.clean || *last == self.extranonce, "clean, or the same");
+        }
         if job.clean {
             self.jobs.clear();
             self.asked.clear();
+            self.hashes_with.clear();
         }
         self.jobs.push(job);
         self.asked.push(self.difficulty);
+        self.hashes_with.push(self.extranonce.clone());
         self.next_nonce = 0;
     }
 
@@ -172,8 +229,10 @@ impl FakeMiner {
                 self.mask = word(mask);
             }
             Some(2) => {
-                self.extranonce1 = result[1].as_str().expect("extranonce1").to_string();
-                assert_eq!(result[2], 3, "extranonce2 size");
+                let first = result[1].as_str().expect("extranonce1").to_string();
+                let size = result[2].as_u64().expect("a size") as usize;
+                assert!((2..=8).contains(&size), "a size that miners can do");
+                self.extranonce = (first, size);
             }
             Some(3) => assert_eq!(result, true, "authorized"),
             // Whatever else a test asked for.
@@ -207,10 +266,11 @@ impl FakeMiner {
         worth: std::ops::Range<f64>,
     ) -> Option<(u64, String)> {
         let job = self.jobs.get(index)?;
+        let (first, size) = &self.hashes_with[index];
         let rolling = self.rolls && self.mask != 0;
         let (mut top, mut header) = (u32::MAX, Vec::new());
         for nonce in self.next_nonce.. {
-            let rolled = hex(&(nonce >> 16).to_be_bytes()[1..]);
+            let rolled = hex(&(nonce >> 16).to_be_bytes()[4 - size..]);
             let bits = if rolling { nonce << 13 & self.mask } else { 0 };
             let version = if rolling {
                 word(&job.version) & !self.mask | bits
@@ -219,7 +279,7 @@ impl FakeMiner {
             };
             if top != nonce >> 16 {
                 top = nonce >> 16;
-                let extranonce = format!("{}{rolled}", self.extranonce1);
+                let extranonce = format!("{first}{rolled}");
                 header = job.header(&extranonce, version, word(&job.ntime), nonce);
             }
             header[..4].copy_from_slice(&version.to_le_bytes());
@@ -255,7 +315,7 @@ impl FakeMiner {
         for nonce in self.next_nonce..self.next_nonce + hashes {
             if rolled != nonce >> 16 {
                 rolled = nonce >> 16;
-                let extranonce = format!("{}{rolled:06x}", self.extranonce1);
+                let extranonce = format!("{}{rolled:06x}", self.extranonce.0);
                 header = job.header(&extranonce, word(&job.version), word(&job.ntime), 0);
             }
             header[76..].copy_from_slice(&nonce.to_le_bytes());
@@ -296,7 +356,8 @@ impl FakeMiner {
     pub fn accepted(&self) -> usize {
         let accepted = self.count(Outcome::Accepted);
         if self.closed.is_none() {
-            assert_eq!(self.trues(), accepted + self.count(Outcome::Local));
+            let trues = self.trues() + self.missed_trues;
+            assert_eq!(trues, accepted + self.count(Outcome::Local));
         }
         accepted
     }

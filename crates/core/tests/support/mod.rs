@@ -17,9 +17,10 @@ use hash::JobText;
 pub use links::{Link, WAITS_FOR};
 pub use miner::{Answer, FakeMiner};
 pub use pool::{FakePool, Mode, Names};
-use smart_mining_core::lane::Lane;
+use smart_mining_core::lane::{Crowd, Lane};
 use smart_mining_core::route::{Candidate, Decision, Policy, Rule};
-use smart_mining_core::share::{Board, LinkId, Seat};
+use smart_mining_core::share::{Board, LinkId, Manner, Seat};
+use smart_mining_core::sv1::miner::Shown;
 use smart_mining_core::sv1::{Failure, Login, MinerSession, Outcome, Step};
 use smart_mining_core::{Algorithm, Duration, Instant};
 use std::collections::BTreeMap;
@@ -86,6 +87,8 @@ enum Event {
         pool: String,
         every: Duration,
     },
+    /// A miner that was asked to reconnect does so.
+    ComesAgain(usize),
     /// Real pools are never silent for long.
     Heartbeat,
 }
@@ -111,6 +114,10 @@ pub struct World {
     serial: u64,
     wires: Wire,
     pub latency: Duration,
+    /// How the port tells miners what is particular to a pool's connection.
+    pub manner: Manner,
+    /// How long a miner takes to come again.
+    pub away: Duration,
 }
 
 impl World {
@@ -141,6 +148,8 @@ impl World {
             serial: 0,
             wires: 0,
             latency: LATENCY,
+            manner: Manner::Constant,
+            away: secs(1),
         };
         world.later(secs(50), Event::Heartbeat);
         world
@@ -280,21 +289,52 @@ impl World {
 
     /// It greets in one packet.
     pub fn join(&mut self, miner: FakeMiner) -> usize {
-        let greeting = miner.greeting();
         let number = self.miners.len();
-        let groups = usize::from(miner.session.seat().group) + 1;
-        self.lane.set_groups(groups, self.now);
-        self.carry_out();
         self.miners.push(miner);
+        let seat = self.miners[number].session.seat();
+        self.greet(number, seat);
+        number
+    }
+
+    /// On a new connection.
+    pub fn greet(&mut self, number: usize, seat: Seat) {
+        let session = MinerSession::new(Algorithm::Sha256d, seat, 7, secs(15), self.now);
+        self.miners[number].begin_again(session.in_manner(self.manner));
+        self.count(usize::from(seat.group) + 1);
         self.greeting.push(number);
         let board = self.board.clone();
+        let greeting = self.miners[number].greeting();
         let session = &mut self.miners[number].session;
+        self.front.place(number, session, &board);
         for line in greeting {
             let step = self.front.part(session, line.as_bytes(), &board, self.now);
             assert!(matches!(step, Step::Done), "{step:?}");
         }
         self.show(number);
-        number
+    }
+
+    /// Tell the lane who is there.
+    pub fn count(&mut self, groups: usize) {
+        let present = self.miners.iter().filter(|miner| miner.closed.is_none());
+        let miners = present.count();
+        self.lane.set_crowd(Crowd { groups, miners }, self.now);
+        self.carry_out();
+    }
+
+    /// The miner's connection ends.
+    pub fn leave(&mut self, number: usize, why: &'static str) {
+        let miner = &mut self.miners[number];
+        miner.closed = Some(why);
+        if let Some(link) = miner.session.spot().link {
+            let last = miner.session.newest_job();
+            self.front.dedicated.release(link, number, last);
+        }
+        self.count(1);
+    }
+
+    pub(super) fn comes_again(&mut self, number: usize) {
+        let seat = self.miners[number].session.seat();
+        self.greet(number, seat);
     }
 
     /// Show it the board, if it reads.
@@ -302,8 +342,13 @@ impl World {
         let board = self.board.clone();
         let fake = &mut self.miners[miner];
         if fake.reads && fake.closed.is_none() {
-            self.front.show(&mut fake.session, &board, self.now);
+            self.front.place(miner, &mut fake.session, &board);
+            let shown = self.front.show(&mut fake.session, &board, self.now);
             self.flush_miner(miner);
+            if shown == Shown::Reconnect {
+                self.leave(miner, "asked to come again");
+                self.later(self.away, Event::ComesAgain(miner));
+            }
         }
     }
 
@@ -313,11 +358,15 @@ impl World {
 
     /// One line from the miner to the appliance.
     pub fn send(&mut self, miner: usize, line: &str) {
+        if self.miners[miner].closed.is_some() {
+            return;
+        }
         let board = self.board.clone();
         let session = &mut self.miners[miner].session;
-        let step = self.front.line(session, line.as_bytes(), &board, self.now);
+        let step = self.front.part(session, line.as_bytes(), &board, self.now);
         self.act(miner, step);
         self.flush_miner(miner);
+        self.show(miner);
     }
 
     fn act(&mut self, miner: usize, step: Step) {
@@ -340,9 +389,11 @@ impl World {
     pub(super) fn flush_miner(&mut self, miner: usize) {
         let heard = self.front.heard();
         let miner = &mut self.miners[miner];
-        if miner.closed.is_none() {
-            for line in heard.lines() {
+        for line in heard.lines() {
+            if miner.closed.is_none() {
                 miner.hear(line);
+            } else {
+                miner.misses(line);
             }
         }
     }

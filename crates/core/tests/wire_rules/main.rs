@@ -43,9 +43,13 @@
 //! | minerd's constant ids, its old session id, pools that collide | `shares::minerds_constant_submit_ids_..`, `miner::an_old_session_id_..`, `resume::two_pools_may_give_the_same_..` |
 //! | jobs before the login is answered | `pool::jobs_and_difficulty_before_the_login_..` |
 //! | session resumption | `resume::*` |
-//! | constant extranonce, byte for byte, every size | `shares::the_miners_coinbase_is_the_pools_..`, `shares::every_size_of_extranonce2_..`, `shares::a_pool_with_an_extranonce2_of_3_..` |
+//! | constant extranonce, byte for byte, every size | `shares::the_miners_coinbase_is_the_pools_..`, `shares::every_size_of_extranonce2_..`, `shares::a_pool_with_an_extranonce2_of_1_..` |
 //! | one connection per 256 miners where n is 4 | `narrow::*` |
+//! | below that one a miner, by set_extranonce or a new connection | `dedicated::*` |
+//! | the switch of a port: constant, announce, reconnect | `announced::*` |
 
+mod announced;
+mod dedicated;
 mod dialect;
 mod difficulty;
 mod miner;

@@ -6,7 +6,7 @@ use crate::support::bare::{
 use crate::support::hash::difficulty;
 use crate::support::{Answer, EASY, FakePool, World, secs};
 use serde_json::json;
-use smart_mining_core::share::{Board, Renderings, Split, Terms};
+use smart_mining_core::share::{Board, Manner, Renderings, Split, Terms};
 use smart_mining_core::sv1::Step;
 use std::sync::Arc;
 
@@ -260,8 +260,8 @@ fn a_job_of_the_board_without_room_for_the_miners_group_is_not_sent() {
         },
     );
     let mut renderings = Renderings::new();
-    assert!(renderings.line(&crowded, 0).is_some());
-    assert_eq!(renderings.line(&crowded, 1), None);
+    assert!(renderings.line(&crowded, 0, Manner::Constant).is_some());
+    assert_eq!(renderings.line(&crowded, 1, Manner::Constant), None);
 }
 
 #[test]
@@ -292,7 +292,8 @@ fn a_switch_is_difficulty_mask_and_a_clean_job_whatever_the_extranonces() {
         ];
         assert!(plain.contains(&method), "{method}");
     }
-    assert_eq!(world.miners[miner].extranonce1, "00", "told once");
+    let told = ("00".to_string(), 3);
+    assert_eq!(world.miners[miner].extranonce, told, "told once");
     assert_eq!(world.miners[miner].closed, None);
     world.assert_books();
 }

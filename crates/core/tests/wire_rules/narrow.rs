@@ -126,8 +126,8 @@ fn a_group_that_opens_later_gets_a_connection_and_then_work() {
 }
 
 fn link_of(world: &World, miner: usize) -> LinkId {
-    let group = world.miners[miner].session.seat().group;
-    world.board.current(group).expect("a job").link
+    let spot = world.miners[miner].session.spot();
+    world.board.current(spot).expect("a job").link
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn a_set_extranonce_counts_from_the_next_job() {
     assert_eq!(world.mine_now(miner), Answer::True);
     world.say(
         "a",
-        r#"{"id":null,"method":"mining.set_extranonce","params":["cafe",2]}"#,
+        r#"{"id":null,"method":"mining.set_extranonce","params":["cafe",1]}"#,
     );
     world.run(secs(1));
     assert!(matches!(world.failures[0].2, Failure::Unusable(_)));

@@ -27,14 +27,14 @@ fn minerds_constant_submit_ids_are_matched_by_the_order_of_the_verdicts() {
 }
 
 #[test]
-fn every_size_of_extranonce2_from_4_to_16_gives_the_pools_own_coinbase() {
-    for size in 4..=16 {
+fn every_size_of_extranonce2_from_2_to_16_gives_the_pools_own_coinbase() {
+    for size in 2..=16 {
         let mut world = World::new(&["a"]);
         world.pool("a").size = size;
         world.rank(&[("a", 1.0)], 1);
         world.run(secs(3));
-        let group = if size == 4 { 0 } else { 3 };
-        world.lane.set_groups(4, world.now);
+        let group = if size <= 4 { 0 } else { 3 };
+        world.count(4);
         let seat = Seat {
             group,
             prefix: 0xee,
@@ -64,19 +64,22 @@ fn the_miners_coinbase_is_the_pools_coinbase_byte_for_byte() {
     let pools =
         world.pools["a"].jobs[0].coinbase(&format!("{}{extranonce2}", connection.extranonce1));
     let fake = &world.miners[miner];
-    let miners = fake.jobs[0].coinbase(&format!("{}{rolled}", fake.extranonce1));
+    let miners = fake.jobs[0].coinbase(&format!("{}{rolled}", fake.extranonce.0));
     assert_eq!(unhex(&miners), unhex(&pools));
 }
 
 #[test]
-fn a_pool_with_an_extranonce2_of_3_is_refused_with_the_figure() {
+fn a_pool_with_an_extranonce2_of_1_is_refused_with_the_figure() {
     let mut world = World::new(&["a"]);
-    world.pool("a").size = 3;
+    world.pool("a").size = 1;
     world.rank(&[("a", 1.0)], 1);
     world.run(ms(200));
     let (_, _, failure) = &world.failures[0];
-    assert!(failure.to_string().contains("3 bytes"), "{failure}");
-    assert!(failure.to_string().contains("needs 4 to 16"), "{failure}");
+    assert!(failure.to_string().contains("of 1 bytes"), "{failure}");
+    assert!(
+        failure.to_string().contains("usable are 2 to 16"),
+        "{failure}"
+    );
     let view = world.lane.view();
     assert_eq!(view[0].last_failure, Some(failure.to_string()));
 }

@@ -45,8 +45,11 @@ impl MinerSession {
                     let known = if minimum.is_some() { ":true" } else { ":false" };
                     out.extend_from_slice(known.as_bytes());
                 }
-                // `subscribe-extranonce` holds trivially: it never changes.
-                "subscribe-extranonce" | "info" => out.extend_from_slice(b":true"),
+                "subscribe-extranonce" => {
+                    self.hears_extranonce = true;
+                    out.extend_from_slice(b":true");
+                }
+                "info" => out.extend_from_slice(b":true"),
                 _ => out.extend_from_slice(b":false"),
             }
         }
@@ -58,7 +61,7 @@ impl MinerSession {
         let wanted = wanted
             .and_then(|mask| hex::number(&mask.0))
             .unwrap_or(u32::MAX);
-        let current = board.current(self.seat.group);
+        let current = board.current(self.spot());
         let pool = current.map_or(USUAL_MASK, |job| job.version_mask);
         self.wants_mask = Some(wanted);
         self.told.mask = wanted & pool;

@@ -15,23 +15,28 @@
 //! meets the miner's own difficulty is answered here; one that meets the pool's
 //! goes there ([`Step::Submit`]), and its answer is written by [`conclude`].
 //!
+//! A miner whose pool leaves it no choice is told another extranonce, or is asked
+//! to come again ([`Shown::Reconnect`]).
+//!
 //! A session has a constant size. What it says is appended to a buffer of the
 //! caller's, so that thousands of them share one.
 
 mod configure;
 mod device;
+mod extranonce;
 mod judged;
 mod name;
 mod submit;
 
+pub use extranonce::Shown;
 pub use judged::{Judge, Judged, Outcome, conclude};
 pub use name::{difficulty_in, worker_name};
 pub use submit::Share;
 
 use super::message::{self, Message, Strings};
 use crate::share::{
-    Board, Job, JobId, MINER_SIZE, Renderings, RequestId, Seat, Seen, Target, Vardiff, WorkerName,
-    code, header_hash_is_known,
+    Berth, Board, Extranonce, Job, JobId, Manner, Renderings, RequestId, Seat, Seen, Target,
+    Vardiff, WorkerName, code, header_hash_is_known,
 };
 use crate::{Algorithm, Duration, Instant, hex};
 use alloc::boxed::Box;
@@ -94,6 +99,16 @@ pub struct MinerSession {
     state: State,
     algorithm: Algorithm,
     seat: Seat,
+    manner: Manner,
+    /// The connection that is its own, if it has one.
+    berth: Option<Berth>,
+    /// What it was told, where that is not the constant one.
+    extranonce: Option<Box<Extranonce>>,
+    /// It asked for `mining.set_extranonce`.
+    hears_extranonce: bool,
+    /// It may yet ask for it, and is shown nothing until then.
+    hesitates: bool,
+    asks_until: Instant,
     session_id: u32,
     in_flight: u16,
     worker: WorkerName,
@@ -120,6 +135,12 @@ impl MinerSession {
             state: State::Fresh,
             algorithm,
             seat,
+            manner: Manner::Constant,
+            berth: None,
+            extranonce: None,
+            hears_extranonce: false,
+            hesitates: false,
+            asks_until: now,
             session_id,
             in_flight: 0,
             worker: WorkerName::new(),
@@ -141,6 +162,13 @@ impl MinerSession {
         }
     }
 
+    /// How this port tells miners what is particular to a pool's connection.
+    #[must_use]
+    pub const fn in_manner(mut self, manner: Manner) -> Self {
+        self.manner = manner;
+        self
+    }
+
     pub const fn worker(&self) -> &WorkerName {
         &self.worker
     }
@@ -155,6 +183,11 @@ impl MinerSession {
 
     pub fn is_working(&self) -> bool {
         self.state == State::Working
+    }
+
+    /// The newest job that it was shown.
+    pub const fn newest_job(&self) -> Option<JobId> {
+        self.told.job
     }
 
     /// The difficulty the miner works at, once it was told one.
@@ -174,29 +207,41 @@ impl MinerSession {
         renderings: &mut Renderings,
         now: Instant,
         out: &mut Vec<u8>,
-    ) {
+    ) -> Shown {
+        self.hesitates = false;
         if self.state != State::Working {
-            return;
+            return Shown::Done;
         }
-        let slot = board.slot(self.seat.group);
-        let Some(job) = &slot.job else {
-            return self.show_waiting(board, now, out);
+        let slot = board.slot(self.spot());
+        let Some(job) = slot.job.as_ref().filter(|job| !self.is_spent(job)) else {
+            self.show_waiting(board, now, out);
+            return Shown::Done;
         };
         if self.told.job == Some(job.id) {
-            return;
+            return Shown::Done;
         }
-        let Some(line) = renderings.line(job, self.seat.group) else {
-            return self.show_waiting(board, now, out);
+        let Some(line) = renderings.line(job, self.seat.group, self.manner) else {
+            self.show_waiting(board, now, out);
+            return Shown::Done;
         };
+        let fits = self.fits(job);
+        if !fits {
+            match self.change_extranonce(job, now, out) {
+                Shown::Done => {}
+                other @ (Shown::Hesitates | Shown::Reconnect) => return other,
+            }
+        }
         self.show_mask(job, out);
         // S19-class firmware misjudges shares when the difficulty changes without
         // a clean job; and one that missed a clean job still has to drop its work.
         let changed = self.show_difficulty(job, now, out);
-        let clean = self.told.job.is_none() || self.told.cleans != slot.cleans || changed;
+        let missed = self.told.job.is_none() || self.told.cleans != slot.cleans;
+        let clean = missed || changed || !fits;
         self.told.job = Some(job.id);
         self.told.cleans = slot.cleans;
         out.extend_from_slice(line);
         out.extend_from_slice(if clean { b"true]}\n" } else { b"false]}\n" });
+        Shown::Done
     }
 
     fn show_mask(&mut self, job: &Job, out: &mut Vec<u8>) {
@@ -282,7 +327,7 @@ impl MinerSession {
         match &*method.0 {
             "mining.submit" => return self.submit(id, &message, board, out),
             "mining.authorize" => return authorize(id, &message, out),
-            "mining.subscribe" => self.subscribe(id, &message, now, out),
+            "mining.subscribe" => self.subscribe(id, &message, board, now, out),
             "mining.configure" => self.configure(id, &message, board, out),
             "mining.suggest_difficulty" => {
                 if let Some(difficulty) = message.first_number() {
@@ -298,10 +343,11 @@ impl MinerSession {
                 }
                 message::push_result(out, id, "true");
             }
-            // The extranonce never changes.
-            "mining.extranonce.subscribe" | "mining.multi_version" => {
+            "mining.extranonce.subscribe" => {
+                self.hears_extranonce = true;
                 message::push_result(out, id, "true");
             }
+            "mining.multi_version" => message::push_result(out, id, "true"),
             "mining.get_transactions" => message::push_result(out, id, "[]"),
             "mining.ping" => message::push_result(out, id, "\"pong\""),
             _ => message::push_error(out, id, code::OTHER, "method not known"),
@@ -309,7 +355,14 @@ impl MinerSession {
         Step::Done
     }
 
-    fn subscribe(&mut self, id: &str, message: &Message<'_>, now: Instant, out: &mut Vec<u8>) {
+    fn subscribe(
+        &mut self,
+        id: &str,
+        message: &Message<'_>,
+        board: &Board,
+        now: Instant,
+        out: &mut Vec<u8>,
+    ) {
         let params: Strings<'_, 2> = message.params().unwrap_or_default();
         self.agent = shorten(params.get(0).unwrap_or(""));
         let range = device::range(&self.agent, self.algorithm);
@@ -321,9 +374,10 @@ impl MinerSession {
         out.extend_from_slice(br#""],["mining.notify",""#);
         hex::push_number(out, self.session_id);
         out.extend_from_slice(br#""]],""#);
-        hex::push(out, &[self.seat.prefix]);
+        let extranonce = self.begin_extranonce(board, now);
+        hex::push(out, &extranonce.first);
         out.extend_from_slice(br#"","#);
-        message::push_display(out, MINER_SIZE);
+        message::push_display(out, extranonce.size);
         out.extend_from_slice(b"],\"error\":null}\n");
         self.state = match self.state {
             State::Fresh | State::Subscribed => State::Subscribed,

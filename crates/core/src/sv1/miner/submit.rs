@@ -3,7 +3,9 @@
 
 use super::{Judge, Judged, MAX_IN_FLIGHT, MinerSession, Outcome, State, Step, worker_name};
 use crate::hex;
-use crate::share::{Board, Checked, Claim, Job, Reject, RequestId, WorkerName, check, code};
+use crate::share::{
+    Board, Checked, Claim, Job, MINER_SIZE, Reject, RequestId, WorkerName, check, code,
+};
 use crate::sv1::message::{self, Message, Strings};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -103,13 +105,11 @@ impl MinerSession {
             return Err(Reject::new(code::UNAUTHORIZED, text));
         }
         let id = params.get(1).and_then(hex::number);
-        let Some(job) = id.and_then(|id| board.find(id, self.seat.group)) else {
+        let Some(job) = id.and_then(|id| board.find(id, self.spot())) else {
             return Err(Reject::new(code::STALE, "job not found"));
         };
-        let rolled = params
-            .get(2)
-            .and_then(hex::array)
-            .ok_or_else(|| malformed("extranonce2 must be 3 bytes of hex"))?;
+        let rolled = rolled(params.get(2), job.split.rolled())
+            .ok_or_else(|| malformed("extranonce2 is not hex of the size told"))?;
         let word = |index| params.get(index).and_then(hex::number);
         let bits = match params.get(5) {
             None | Some("") => 0,
@@ -167,6 +167,13 @@ fn share(
         ntime: claim.ntime,
         nonce: claim.nonce,
     }
+}
+
+/// The part of the extranonce2 that the miner rolls.
+fn rolled(text: Option<&str>, size: usize) -> Option<heapless::Vec<u8, MINER_SIZE, u8>> {
+    let mut bytes = heapless::Vec::new();
+    bytes.resize(size, 0).ok()?;
+    hex::into_slice(text?, &mut bytes).then_some(bytes)
 }
 
 /// Does the submit carry version bits?
