@@ -105,6 +105,21 @@ async fn a_list_lets_in_its_own_workers_and_tells_of_the_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_miner_whose_worker_is_refused_is_not_taken_for_a_stranger() {
+    let a = pool().await;
+    let list = "[workers]\nmode = \"list\"\n[[worker]]\nname = \"rig1\"\n";
+    let appliance = appliance(&a, list).await;
+    let mut client = subscribed(&appliance).await;
+    let answer = log_in(&mut client, "any.rig2", "x").await;
+    assert_eq!(answer["error"][0], 24);
+    // It is let go when the time for the handshake is over.
+    while client.line().await.is_ok() {}
+    let events = appliance.get("/api/events").expect("it answers");
+    assert!(events.contains("worker-refused"), "{events}");
+    assert!(!events.contains("not-a-miner"), "{events}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_password_is_looked_at_and_guessing_is_slowed() {
     let a = pool().await;
     let (code, hash) = hash_password("correct horse\n");

@@ -73,6 +73,8 @@ pub(super) struct Guest {
     pub row: u64,
     pub miner: Arc<Miner>,
     pub unfinished: Unfinished,
+    /// Its worker was turned away: it is a miner all the same.
+    pub turned_away: bool,
     /// The link that was last told of this worker.
     pub introduced: Option<LinkId>,
     /// A plain miner, as nearly all are, pays no more for it than a pointer.
@@ -98,6 +100,7 @@ impl Guest {
             row,
             miner,
             unfinished: Unfinished::new(),
+            turned_away: false,
             introduced: None,
             tls: None,
             unsent: Vec::new(),

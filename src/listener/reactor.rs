@@ -379,8 +379,12 @@ impl Reactor {
         for (key, guest) in &self.guests {
             let handshake = guest.session.handshake_deadline();
             if handshake.is_some_and(|until| now >= until) {
-                let why = "no subscribe and authorize in time";
-                self.leaving.push((key, Ended::Junk(why.to_owned())));
+                let why = match guest.turned_away {
+                    // Told already, as an event of its own.
+                    true => gone("its worker was turned away"),
+                    false => Ended::Junk("no subscribe and authorize in time".to_owned()),
+                };
+                self.leaving.push((key, why));
             } else if (guest.stalled_since()).is_some_and(|since| now >= since + WRITE_WITHIN) {
                 self.leaving.push((key, gone("the miner reads nothing")));
             }

@@ -76,12 +76,13 @@ impl Reactor {
     }
 
     fn authorize(&mut self, key: usize, credentials: Credentials, now: Instant) {
-        let guest = &self.guests[key];
+        let guest = &mut self.guests[key];
         let (worker, password) = (&*credentials.worker, &*credentials.password);
         let (address, serial) = (guest.address.ip(), guest.serial);
         match self.workers.judge(worker, password, address, now) {
             Admission::Welcome => self.admit(key, &credentials),
             Admission::Refused(why) => {
+                guest.turned_away = true;
                 (guest.session).turn_away(&credentials, why, &mut self.out);
             }
             Admission::Later => {
@@ -111,7 +112,7 @@ impl Reactor {
     /// What became of a password that had to be hashed.
     pub(super) fn admitted(&mut self, admitted: &Admitted) {
         let (key, credentials) = (admitted.key, &admitted.credentials);
-        let Some(guest) = self.guests.get(key) else {
+        let Some(guest) = self.guests.get_mut(key) else {
             return;
         };
         if guest.serial != admitted.serial {
@@ -119,7 +120,10 @@ impl Reactor {
         }
         match admitted.outcome {
             Ok(()) => self.admit(key, credentials),
-            Err(why) => guest.session.turn_away(credentials, why, &mut self.out),
+            Err(why) => {
+                guest.turned_away = true;
+                guest.session.turn_away(credentials, why, &mut self.out);
+            }
         }
         self.guarded(key, |reactor| {
             reactor.catch_up(key);

@@ -15,14 +15,19 @@
 //! nothing is published, so miners are told nothing false. Jobs stay honoured
 //! meanwhile: if the pool takes its session up again their shares are good.
 //!
+//! The inputs and the decision are here; `links` opens and closes, `jobs` fills the
+//! board, `entry` is one candidate with its connections.
+//!
 //! Where the farm asks for it, the last job is kept up for a while in which no
 //! pool can be reached, so that no miner goes elsewhere ([`Policy::keep_warm`]).
 
 mod entry;
+mod jobs;
+mod links;
 
 use crate::route::router::describe;
-use crate::route::{Candidate, Choice, Decision, Health, Policy, Router, Standing};
-use crate::share::{Board, Job, JobId, LinkId, Terms};
+use crate::route::{Candidate, Choice, Decision, Policy, Router, Standing};
+use crate::share::{Board, JobId, LinkId, Terms};
 use crate::sv1::Failure;
 use crate::{Algorithm, Duration, Instant};
 use alloc::string::{String, ToString};
@@ -364,219 +369,5 @@ impl Lane {
                 self.publish();
             }
         }
-    }
-
-    /// Another pool: each of its connections that has work.
-    fn put_up_all(&mut self, index: usize, now: Instant) {
-        let links: Vec<LinkId> = self.entries[index].links().collect();
-        for link in links {
-            self.put_up(index, link, true, now);
-        }
-    }
-
-    /// The route and the best of the others, up to [`MAX_LINKS`]. Retries of
-    /// candidates that failed come on top, up to as many, longest waiting first:
-    /// they must not push out a link that is usable or about to be.
-    fn open_links(&mut self, now: Instant) {
-        let route = self.route_entry();
-        let mut room = MAX_LINKS - usize::from(route.is_some());
-        let mut retries = MAX_LINKS;
-        let (mut opening, mut due, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
-        self.retry = None;
-        for (index, entry) in self.entries.iter_mut().enumerate() {
-            if route == Some(index) {
-                continue;
-            }
-            if room == 0 {
-                dropped.extend(entry.let_go());
-                continue;
-            }
-            match entry.main.health {
-                Health::Resting => {
-                    opening.push(index);
-                    room -= 1;
-                }
-                Health::Ready { .. } | Health::Connecting { strikes: 0, .. } => room -= 1,
-                Health::Connecting { .. } => retries = retries.saturating_sub(1),
-                Health::Down { until, .. } if now >= until => due.push((until, index)),
-                // Without a free retry the end of another one is the next event.
-                Health::Down { until, .. } => {
-                    self.retry = Some(self.retry.map_or(until, |retry| retry.min(until)));
-                }
-            }
-        }
-        due.sort_unstable();
-        opening.extend(due.into_iter().take(retries).map(|(_, index)| index));
-        for index in opening {
-            self.open(index, None);
-        }
-        for link in dropped {
-            self.retire(link, true, now);
-        }
-    }
-
-    /// Further connections where one is too narrow for all groups. The best
-    /// stand-by has them too: a failover must find them there.
-    fn open_sides(&mut self, now: Instant) {
-        let route = self.route_entry();
-        for index in 0..self.entries.len() {
-            let is_route = route == Some(index);
-            let dropped = self.entries[index].fit(self.crowd, is_route);
-            for link in &dropped {
-                self.board.give_up_link(*link);
-                self.retire(*link, true, now);
-            }
-            if is_route && !dropped.is_empty() {
-                self.publish();
-            }
-            // While the first one is down the others would not be better off.
-            let sides = match self.entries[index].is_ready() {
-                true => self.entries[index].sides.len(),
-                false => 0,
-            };
-            for side in 0..sides {
-                match self.entries[index].sides[side].health {
-                    Health::Resting => self.open(index, Some(side)),
-                    Health::Down { until, .. } if now >= until => self.open(index, Some(side)),
-                    Health::Down { until, .. } => {
-                        self.retry = Some(self.retry.map_or(until, |retry| retry.min(until)));
-                    }
-                    Health::Connecting { .. } | Health::Ready { .. } => {}
-                }
-            }
-        }
-    }
-
-    /// `side`: that further connection, or else the first.
-    fn open(&mut self, index: usize, side: Option<usize>) {
-        let entry = &mut self.entries[index];
-        let candidate = entry.candidate.clone();
-        let side = match side {
-            Some(side) => &mut entry.sides[side],
-            None => &mut entry.main,
-        };
-        let link = side.health.link().unwrap_or_else(|| {
-            let fresh = self.next_link;
-            self.next_link = fresh.wrapping_add(1);
-            fresh
-        });
-        side.health = side.health.opened(link);
-        self.commands.push(Command::Open { link, candidate });
-    }
-
-    fn retire(&mut self, link: LinkId, close: bool, now: Instant) {
-        let until = now + GRACE;
-        match self.retiring.iter_mut().find(|old| old.link == link) {
-            Some(old) => old.close |= close,
-            None => self.retiring.push(Retiring { link, until, close }),
-        }
-    }
-
-    fn finish_retiring(&mut self, now: Instant) {
-        let (done, kept) = self
-            .retiring
-            .iter()
-            .partition::<Vec<Retiring>, _>(|retiring| now >= retiring.until);
-        if done.is_empty() {
-            return;
-        }
-        self.retiring = kept;
-        for retiring in done.iter().filter(|retiring| retiring.close) {
-            self.commands.push(Command::Close {
-                link: retiring.link,
-            });
-        }
-        let before = self.board.clone();
-        self.prune(None);
-        if before.len() != self.board.len() {
-            self.publish();
-        }
-    }
-
-    /// Drop jobs that no pool would pay for. While holding they are kept: their
-    /// shares are told apart as lost.
-    fn prune(&mut self, superseded_on: Option<(LinkId, JobId)>) {
-        let route: Vec<LinkId> = self.route_links().collect();
-        let is_holding = self.router.choice().is_none();
-        let retiring = &self.retiring;
-        self.board.retain(|job| {
-            let superseded =
-                superseded_on.is_some_and(|(link, newest)| job.link == link && job.id != newest);
-            let honoured = is_holding
-                || route.contains(&job.link)
-                || retiring.iter().any(|old| old.link == job.link);
-            honoured && !superseded
-        });
-    }
-
-    /// Hand out the newest work of one of the route's connections.
-    fn put_up(&mut self, index: usize, link: LinkId, clean: bool, now: Instant) {
-        let passed = self.passed(now);
-        // It is at work again: how long its jobs are good for begins anew.
-        self.retiring.retain(|retiring| retiring.link != link);
-        let entry = &mut self.entries[index];
-        let Some(place) = entry.place_of(link) else {
-            return;
-        };
-        let Some(side) = entry.side(link) else { return };
-        let Some(terms) = side.offer().cloned() else {
-            return;
-        };
-        let known = side.handed.as_ref().filter(|job| job.is_of(&terms));
-        let supersedes = terms.work.clean && known.is_none();
-        // Many miners start a job that they do not know from the beginning: what
-        // was handed out before is handed out with a later time.
-        let terms = match known {
-            Some(job) => terms.later_than(job.work.ntime, passed),
-            None => terms,
-        };
-        let Some(mut job) = Job::new(self.next_job, link, self.algorithm, terms) else {
-            return;
-        };
-        job.place = place;
-        let superseded = supersedes.then_some((link, job.id));
-        self.next_job = self.next_job.wrapping_add(1);
-        self.board.put_up(job, clean);
-        self.handed_out(link);
-        self.prune(superseded);
-        self.published = now;
-        self.publish();
-    }
-
-    /// The current work under a fresh id, so that no client's silence timer fires.
-    /// Its time moves on as the clock did: many miners start a job that they do
-    /// not know from the beginning, and would hash the same headers again.
-    fn reissue(&mut self, now: Instant) {
-        let passed = self.passed(now);
-        let current: Vec<_> = self.board.currents().cloned().collect();
-        for job in current {
-            let again = job.again(self.next_job, passed);
-            self.next_job = self.next_job.wrapping_add(1);
-            let link = again.link;
-            self.board.put_up(again, false);
-            self.handed_out(link);
-        }
-        self.published = now;
-        self.freshen = None;
-        self.publish();
-    }
-
-    fn handed_out(&mut self, link: LinkId) {
-        let job = self.board.newest_of(link).cloned();
-        let mut entries = self.entries.iter_mut();
-        if let Some(side) = entries.find_map(|entry| entry.side(link)) {
-            side.handed = job;
-        }
-    }
-
-    /// By how much the clock went on since the last job, in seconds.
-    fn passed(&self, now: Instant) -> u32 {
-        let passed = now.saturating_duration_since(self.published).as_secs();
-        passed.clamp(1, 600) as u32
-    }
-
-    fn publish(&mut self) {
-        self.commands
-            .push(Command::Publish(Arc::new(self.board.clone())));
     }
 }
