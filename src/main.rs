@@ -5,11 +5,12 @@
 
 use clap::{Parser, Subcommand};
 use smart_mining_proxy::config::Config;
-use smart_mining_proxy::{journal, supervisor, tls};
+use smart_mining_proxy::{journal, provision, supervisor, tls};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod hash_command;
+mod provision_command;
 mod status_command;
 
 #[derive(Parser)]
@@ -35,6 +36,13 @@ enum Command {
         #[arg(default_value = "farm.toml")]
         config: PathBuf,
     },
+    /// Take the farm.toml from a card's FAT partition, if it has no mistake
+    Provision {
+        /// Where that partition is mounted
+        card: PathBuf,
+        /// The folder in which the appliance keeps the one in force
+        data: PathBuf,
+    },
     /// Turn a worker's password into what farm.toml keeps of it
     HashPassword,
     /// Show what a running appliance does
@@ -52,6 +60,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run(&config),
         Command::Check { config } => check(&config),
+        Command::Provision { card, data } => provision_command::run(&card, &data),
         Command::HashPassword => hash_command::run(),
         Command::Status { url, json } => status_command::run(&url, json),
     }
@@ -142,7 +151,7 @@ fn run(path: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(supervisor::run(config));
+    let outcome = runtime.block_on(supervisor::run(config, provision::Report::beside(path)));
     // The sync thread may be waiting for central; nothing depends on it any more.
     runtime.shutdown_background();
     match outcome {

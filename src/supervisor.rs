@@ -13,6 +13,7 @@ use crate::events::Events;
 use crate::lane::{self, Surroundings};
 use crate::ledger::Ledger;
 use crate::notify::Notifier;
+use crate::provision;
 use crate::pulse::Pulses;
 use crate::registry::Registry;
 use crate::report::Reporter;
@@ -38,7 +39,7 @@ const PULSE: Duration = Duration::from_secs(5);
 const BEATS: Duration = Duration::from_secs(3);
 
 /// Run the appliance until it is told to stop.
-pub async fn run(config: Config) -> anyhow::Result<()> {
+pub async fn run(config: Config, card: Option<provision::Report>) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (store, opened, elsewhere) = refuge::open(&config.store.path)?;
     let events = Arc::new(Events::new(store.clone()));
@@ -108,6 +109,7 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
         events: events.clone(),
         workers,
         store: store.clone(),
+        provisioning: card,
     });
     let address = page.local_addr()?;
     events.record("listening", &address.to_string(), "status page");

@@ -5,6 +5,7 @@ use crate::clock::{Clock, unix_now};
 use crate::events::Events;
 use crate::lane::LaneView;
 use crate::ledger::{Ledger, Totals};
+use crate::provision;
 use crate::registry::{MinerView, Registry};
 use crate::report::ReportsView;
 use crate::store::Store;
@@ -29,6 +30,8 @@ pub struct Views {
     pub events: Arc<Events>,
     pub workers: Arc<Workers>,
     pub store: Store,
+    /// What became of the card's farm.toml; `None`: there is no card.
+    pub provisioning: Option<provision::Report>,
 }
 
 pub struct LaneSource {
@@ -53,6 +56,8 @@ pub struct Status {
     /// By `[workers]` of farm.toml, the latest first.
     pub refused_workers: Vec<RefusedWorker>,
     pub store: StoreStatus,
+    /// Absent where no card is.
+    pub provisioning: Option<provision::Report>,
 }
 
 #[derive(Debug, Serialize)]
@@ -182,6 +187,7 @@ impl Views {
                 dropped: self.store.dropped(),
                 last_error: self.store.last_error(),
             },
+            provisioning: self.provisioning.clone(),
         }
     }
 

@@ -213,14 +213,7 @@ impl Config {
             let remedy = "check the path and who may read it";
             Problems::whole(file.clone(), format!("cannot be read ({error})"), remedy)
         })?;
-        if bytes.len() > MAX_BYTES {
-            let what = format!("has {} bytes, which no farm.toml has", bytes.len());
-            return Err(Problems::whole(file, what, "check which file this is"));
-        }
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => return Err(not_utf8(file, &error)),
-        };
+        let text = Self::decode(bytes, &file)?;
         let mut config = Self::parse_named(&text, &file)?;
         if let Some(folder) = path.parent() {
             config.store.path = folder.join(&config.store.path);
@@ -234,6 +227,20 @@ impl Config {
             }
         }
         Ok(config)
+    }
+
+    /// The text of a file, if it can be one.
+    pub fn decode(bytes: Vec<u8>, file: &str) -> Result<String, Problems> {
+        if bytes.len() > MAX_BYTES {
+            let what = format!("has {} bytes, which no farm.toml has", bytes.len());
+            let remedy = "check which file this is";
+            return Err(Problems::whole(file.to_owned(), what, remedy));
+        }
+        if bytes.contains(&0) && !has_mark_of_utf16(&bytes) {
+            let what = "has zero bytes in it, as UTF-16 has".to_owned();
+            return Err(Problems::whole(file.to_owned(), what, "save it as UTF-8"));
+        }
+        String::from_utf8(bytes).map_err(|error| not_utf8(file.to_owned(), &error))
     }
 
     /// Who is paid for a coin on a pool: an account for the pool goes before one for the coin.
@@ -280,11 +287,15 @@ fn find_account<'a>(accounts: &'a [Account], pool: &str, coin: &str) -> Option<&
     by(AccountTarget::Pool(pool.to_owned())).or_else(|| by(AccountTarget::Coin(coin.to_owned())))
 }
 
+fn has_mark_of_utf16(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff])
+}
+
 /// Windows editors offer several encodings; only one of them is TOML.
 fn not_utf8(file: String, error: &std::string::FromUtf8Error) -> Problems {
     let bytes = error.as_bytes();
     let valid = error.utf8_error().valid_up_to();
-    let mut problems = if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+    let mut problems = if has_mark_of_utf16(bytes) {
         Problems::whole(file, "is saved as UTF-16".to_owned(), "save it as UTF-8")
     } else {
         Problems::whole(

@@ -52,7 +52,7 @@ pub struct Problems {
 
 impl Problems {
     /// A problem of the whole file.
-    pub(super) fn whole(file: String, what: String, remedy: &str) -> Self {
+    pub(crate) fn whole(file: String, what: String, remedy: &str) -> Self {
         let problem = Problem {
             line: 0,
             column: 0,

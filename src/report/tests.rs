@@ -110,6 +110,7 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         workers: crate::workers::Workers::open(events.clone(), clock),
         events,
         store,
+        provisioning: None,
     };
     let central = Central {
         url,

@@ -1,5 +1,6 @@
 //! The page at `/`: one glance, no script, no asset, readable on a phone.
 
+use crate::provision::Outcome;
 use crate::registry::MinerView;
 use crate::text::{duration, hashrate};
 use crate::view::{AlgorithmStatus, Status, Views};
@@ -54,6 +55,7 @@ pub fn render(views: &Views) -> String {
         farm = text(&status.farm),
         state = status.state,
     );
+    card(&mut out, &status);
     summary(&mut out, &status);
     for algorithm in &status.algorithms {
         lane(&mut out, algorithm);
@@ -82,6 +84,30 @@ pub fn render(views: &Views) -> String {
         status.version
     );
     out
+}
+
+/// What is wrong with the card that was put in.
+fn card(out: &mut String, status: &Status) {
+    let Some(card) = &status.provisioning else {
+        return;
+    };
+    if card.outcome == Outcome::Refused {
+        out.push_str(
+            "<h2 class=silent>The card's farm.toml was not taken</h2>\
+             <p>The last good one stays in force. Mend these lines on the card, and start again:</p><ul>",
+        );
+        for problem in &card.problems {
+            let _ = write!(out, "<li>{}", text(problem));
+        }
+        out.push_str("</ul>");
+    }
+    if let Some(fault) = &card.card_fault {
+        let _ = write!(
+            out,
+            "<p class=silent>{}; passwords may still stand on the card.</p>",
+            text(fault)
+        );
+    }
 }
 
 fn summary(out: &mut String, status: &Status) {

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::events::Events;
 use crate::lane::LaneView;
 use crate::ledger::Ledger;
+use crate::provision;
 use crate::registry::{Miner, Registry};
 use crate::store::Store;
 use crate::sync::SyncView;
@@ -45,6 +46,7 @@ fn farm() -> Farm {
         workers: crate::workers::Workers::open(events.clone(), clock),
         events,
         store,
+        provisioning: None,
     };
     Farm {
         views,
@@ -140,4 +142,25 @@ fn a_silent_miner_is_said_in_words_everywhere() {
     );
     let text = metrics::render(&farm.views.status());
     assert!(text.contains("smart_mining_miners_silent{algorithm=\"sha256d\"} 1\n"));
+}
+
+#[test]
+fn a_card_that_was_refused_is_on_the_page_with_its_mistakes() {
+    let mut farm = farm();
+    assert!(!page::render(&farm.views).contains("card"));
+    farm.views.provisioning = Some(provision::Report {
+        outcome: provision::Outcome::Refused,
+        in_force: true,
+        problems: vec!["farm.toml:3: pool[1].id = \"<b>\" — odd; mend it".to_owned()],
+        card_fault: Some("STATUS.TXT cannot be written".to_owned()),
+    });
+    let page = page::render(&farm.views);
+    assert!(page.contains("was not taken"), "{page}");
+    assert!(
+        page.contains("pool[1].id = &quot;&lt;b&gt;&quot;"),
+        "{page}"
+    );
+    assert!(page.contains("STATUS.TXT cannot be written"), "{page}");
+    let status = serde_json::to_value(farm.views.status()).expect("JSON");
+    assert_eq!(status["provisioning"]["outcome"], "refused");
 }

@@ -6,14 +6,14 @@
 //! miners may be set to check it.
 
 use crate::config::KeyFiles;
+use crate::files;
 use anyhow::{Context, anyhow};
 use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ pub fn server_config(folder: &Path, own: Option<&KeyFiles>) -> anyhow::Result<Ar
         Err(error) => log::warn!("{} cannot be read: {error}", path.display()),
     }
     let pem = make().context("no certificate for TLS could be made")?;
-    match keep(&path, pem.as_bytes()) {
+    match files::replace(&path, pem.as_bytes(), 0o600) {
         Ok(()) => log::info!("{}: a new certificate for miners", path.display()),
         // Miners go on, and see another one after the next start.
         Err(error) => log::warn!("{} cannot be written: {error}", path.display()),
@@ -85,30 +85,6 @@ fn make() -> anyhow::Result<String> {
     let key = KeyPair::generate()?;
     let certificate = params.self_signed(&key)?;
     Ok(certificate.pem() + &key.serialize_pem())
-}
-
-fn keep(path: &Path, pem: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension("pem.new");
-    // One that was left behind may have another mode.
-    if let Err(error) = fs::remove_file(&new)
-        && error.kind() != ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(pem)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
-    // The rename itself has to survive a power cut too.
-    match path.parent() {
-        Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
-        Some(_) | None => File::open(".")?.sync_all(),
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,314 @@
+//! A technician edits farm.toml on the card, and puts the card in. A folder stands
+//! for the FAT partition, another one for the appliance's own; the shipped binary
+//! does the rest.
+
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+struct Appliance {
+    root: tempfile::TempDir,
+}
+
+impl Appliance {
+    fn new() -> Self {
+        let root = tempfile::tempdir().expect("a folder");
+        for folder in ["card", "data"] {
+            fs::create_dir(root.path().join(folder)).expect("a folder");
+        }
+        Self { root }
+    }
+
+    fn card(&self, name: &str) -> PathBuf {
+        self.root.path().join("card").join(name)
+    }
+
+    fn data(&self, name: &str) -> PathBuf {
+        self.root.path().join("data").join(name)
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+        fs::write(self.card(name), bytes).expect("written");
+    }
+
+    /// It starts, with the card in it.
+    fn start(&self) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_smart-mining-proxy"))
+            .arg("provision")
+            .args([self.card(""), self.data("")])
+            .output()
+            .expect("the binary runs")
+    }
+
+    fn started(&self, says: &str) {
+        let output = self.start();
+        let said = text(&output.stdout);
+        assert!(said.contains(says), "{said}{}", text(&output.stderr));
+    }
+
+    fn in_force(&self) -> Option<String> {
+        fs::read_to_string(self.data("farm.toml")).ok()
+    }
+
+    fn on_card(&self) -> String {
+        read(&self.card("farm.toml"))
+    }
+
+    fn status_txt(&self) -> String {
+        read(&self.card("STATUS.TXT"))
+    }
+
+    fn report(&self) -> Value {
+        serde_json::from_str(&read(&self.data("provisioning.json"))).expect("JSON")
+    }
+
+    /// Everything on the card, with the time it was written at.
+    fn card_content(&self) -> Vec<(String, std::time::SystemTime)> {
+        let entries = fs::read_dir(self.card("")).expect("a folder");
+        let mut list: Vec<_> = entries
+            .map(|entry| {
+                let entry = entry.expect("an entry");
+                let written = entry.metadata().and_then(|it| it.modified());
+                (
+                    entry.file_name().to_string_lossy().into_owned(),
+                    written.expect("a time"),
+                )
+            })
+            .collect();
+        list.sort();
+        list
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+const FARM: &str = r#"[farm]
+name = "barn"
+[[listener]]
+algorithm = "sha256d"
+[[account]]
+coin = "BTC"
+user = "bc1qme.{worker}"
+password = "hunter2"
+[[pool]]
+id = "solo"
+algorithm = "sha256d"
+coin = "BTC"
+url = "stratum+tcp://127.0.0.1:3333"
+"#;
+
+#[test]
+fn a_good_file_is_in_force_and_its_secrets_leave_the_card() {
+    let appliance = Appliance::new();
+    appliance.write("farm.toml", FARM);
+    appliance.started("is in force now");
+    assert_eq!(
+        appliance.in_force().map(|kept| kept.contains("hunter2")),
+        Some(true)
+    );
+    let mode = fs::metadata(appliance.data("farm.toml")).expect("there");
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+    assert!(!appliance.on_card().contains("hunter2"));
+    assert!(appliance.on_card().contains("kept-on-the-appliance"));
+    assert!(
+        appliance
+            .status_txt()
+            .contains("no mistake and is in force")
+    );
+    // From then on a start leaves the card as it is.
+    let before = appliance.card_content();
+    let kept = appliance.in_force();
+    for _ in 0..2 {
+        appliance.started("was in force already");
+    }
+    assert_eq!(
+        appliance.card_content(),
+        before,
+        "each write wears the card"
+    );
+    assert_eq!(appliance.in_force(), kept);
+}
+
+#[test]
+fn a_later_change_keeps_the_secret_that_was_not_written_again() {
+    let appliance = Appliance::new();
+    appliance.write("farm.toml", FARM);
+    appliance.started("is in force now");
+    let edited = appliance.on_card().replace("\"barn\"", "\"north\"");
+    appliance.write("farm.toml", &edited);
+    appliance.started("is in force now");
+    let kept = appliance.in_force().expect("there");
+    assert!(kept.contains("\"north\"") && kept.contains("hunter2"));
+    let other = appliance
+        .on_card()
+        .replace("kept-on-the-appliance", "new-secret");
+    appliance.write("farm.toml", other);
+    appliance.started("is in force now");
+    assert!(appliance.in_force().expect("there").contains("new-secret"));
+    assert!(!appliance.on_card().contains("new-secret"));
+}
+
+#[test]
+fn a_mistake_changes_nothing_and_is_told_with_its_line_and_remedy() {
+    let appliance = Appliance::new();
+    appliance.write("farm.toml", FARM);
+    appliance.started("is in force now");
+    let kept = appliance.in_force();
+    // What is written on the card, what the technician reads on it.
+    let spoiled = |from: &str, to: &str| appliance.on_card().replace(from, to).into_bytes();
+    let table: Vec<(Vec<u8>, &str)> = vec![
+        (
+            spoiled("\"sha256d\"\n[[account", "\"sha257\"\n[[account"),
+            "farm.toml:4: listener[1].algorithm = \"sha257\"",
+        ),
+        (
+            spoiled("name = \"barn\"", "name = barn"),
+            "farm.toml:2: farm.name = barn",
+        ),
+        (spoiled("[[account]]", "[[acount]]"), "acount"),
+        (
+            spoiled("coin = \"BTC\"\nuser", "coin = \"LTC\"\nuser"),
+            "account[coin = LTC].password = \"kept-on-the-appliance\" — this appliance keeps nothing",
+        ),
+        (
+            spoiled("[[pool]]", "pasword = \"topsecret\"\n[[pool]]"),
+            "pasword",
+        ),
+        (Vec::new(), "[farm]"),
+        (vec![b'#'; 300_000], "longer than any farm.toml"),
+        (
+            FARM.encode_utf16().flat_map(u16::to_le_bytes).collect(),
+            "UTF-8",
+        ),
+        (b"\xff\xfe[\0f\0a\0r\0m\0]\0".to_vec(), "UTF-16"),
+    ];
+    for (bytes, message) in table {
+        appliance.write("farm.toml", &bytes);
+        let output = appliance.start();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(text(&output.stdout).contains("the last good one stays in force"));
+        let told = appliance.status_txt();
+        assert!(told.contains(message), "{message} in {told}");
+        assert!(told.contains("was NOT taken") && !told.contains("topsecret"));
+        assert_eq!(appliance.in_force(), kept, "{message}");
+        let on_card = fs::read(appliance.card("farm.toml")).expect("there");
+        assert_eq!(on_card, bytes, "a refused file is the technician's to mend");
+        assert_eq!(appliance.report()["outcome"], "refused");
+        assert_eq!(appliance.report()["in_force"], true);
+    }
+    appliance.write("farm.toml", FARM);
+    appliance.started("was in force already");
+    assert!(appliance.status_txt().contains("is in force."));
+}
+
+#[test]
+fn windows_may_have_touched_it() {
+    let windows = format!("\u{feff}{}", FARM.replace('\n', "\r\n"));
+    for name in ["farm.toml", "FARM.TOML", "farm.toml.txt", "Farm.txt"] {
+        let appliance = Appliance::new();
+        appliance.write(name, &windows);
+        appliance.started("is in force now");
+        let on_card = read(&appliance.card(name));
+        assert!(on_card.contains("kept-on-the-appliance\"\r\n"), "{on_card}");
+        assert!(appliance.status_txt().contains("\r\n"));
+        appliance.started("was in force already");
+    }
+}
+
+#[test]
+fn two_files_are_not_guessed_at() {
+    let appliance = Appliance::new();
+    appliance.write("farm.toml", FARM);
+    appliance.write("farm.toml.txt", FARM);
+    assert_eq!(appliance.start().status.code(), Some(2));
+    let told = appliance.status_txt();
+    assert!(told.contains("farm.toml and farm.toml.txt"), "{told}");
+    assert!(told.contains("has no farm.toml yet"), "{told}");
+    assert_eq!(appliance.in_force(), None);
+}
+
+#[test]
+fn without_a_file_the_last_good_one_goes_on() {
+    let appliance = Appliance::new();
+    assert_eq!(appliance.start().status.code(), Some(2));
+    assert!(appliance.status_txt().contains("serves no miner"));
+    appliance.write("farm.toml", FARM);
+    appliance.started("is in force now");
+    fs::remove_file(appliance.card("farm.toml")).expect("there");
+    let output = appliance.start();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(
+        appliance
+            .status_txt()
+            .contains("goes on with the farm.toml")
+    );
+    assert!(appliance.in_force().is_some());
+}
+
+#[test]
+fn a_power_cut_while_the_card_is_written_loses_nothing() {
+    let appliance = Appliance::new();
+    appliance.write("farm.toml", FARM);
+    appliance.started("is in force now");
+    let hidden = appliance.on_card();
+    // The old name is gone, the new one is not there yet.
+    fs::rename(appliance.card("farm.toml"), appliance.card("farm.toml.new")).expect("there");
+    appliance.started("was in force already");
+    // Or the new file is half of one, beside the old.
+    appliance.write("farm.toml", &hidden);
+    appliance.write("farm.toml.new", &hidden[..20]);
+    appliance.started("was in force already");
+    assert_eq!(appliance.on_card(), hidden);
+}
+
+#[test]
+fn a_certificate_comes_with_the_card_and_is_checked_with_its_key() {
+    let appliance = Appliance::new();
+    let named = FARM.replace(
+        "[[account]]",
+        "certificate = \"barn.crt\"\nkey = \"barn.key\"\n[[account]]",
+    );
+    appliance.write("farm.toml", &named);
+    appliance.write("barn.crt", "no certificate");
+    assert_eq!(appliance.start().status.code(), Some(2));
+    assert!(appliance.status_txt().contains("certificate"));
+    assert_eq!(appliance.in_force(), None);
+    let made = rcgen::generate_simple_self_signed(["barn".to_owned()]).expect("made");
+    appliance.write("barn.crt", made.cert.pem());
+    appliance.write("barn.key", made.signing_key.serialize_pem());
+    appliance.started("is in force now");
+    assert_eq!(
+        read(&appliance.data("barn.crt")),
+        read(&appliance.card("barn.crt"))
+    );
+    assert!(read(&appliance.data("barn.key")).contains("PRIVATE KEY"));
+    assert!(
+        !appliance.card("barn.key").exists(),
+        "a key on a card is no secret"
+    );
+    appliance.started("was in force already");
+}
+
+#[test]
+fn a_card_that_cannot_be_written_is_said_and_does_no_harm() {
+    let appliance = Appliance::new();
+    appliance.write("farm.toml", FARM);
+    // Root may write anywhere, but not a file where a folder stands.
+    for name in ["farm.toml.new", "STATUS.TXT.new"] {
+        fs::create_dir(appliance.card(name)).expect("a folder");
+    }
+    let output = appliance.start();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(appliance.in_force().is_some());
+    let fault = appliance.report()["card_fault"].to_string();
+    assert!(fault.contains("cannot be written"), "{fault}");
+    assert!(text(&output.stderr).contains("secrets may still stand on the card"));
+}
