@@ -2,20 +2,35 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Result, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// Put this in the place of whatever stands there. `mode`: who may read it.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    put(path, bytes, mode, None)
+}
+
+/// The same, for whoever owns the folder. By the open file: its owner may exchange
+/// what stands under a name.
+pub fn replace_for_owner(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    let folder = fs::metadata(folder_of(path))?;
+    put(path, bytes, mode, Some((folder.uid(), folder.gid())))
+}
+
+fn put(path: &Path, bytes: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<()> {
     let new = beside(path);
     // One that was left behind may have another mode.
     remove(&new)?;
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(mode).open(&new)?;
+    if let Some((user, group)) = owner {
+        fchown(&file, Some(user), Some(group))?;
+    }
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&new, path)?;
-    sync_folder(path)
+    // The rename itself has to survive a power cut too.
+    File::open(folder_of(path))?.sync_all()
 }
 
 /// Where the new content stands until it is whole.
@@ -25,11 +40,10 @@ pub fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// The rename itself has to survive a power cut too.
-fn sync_folder(path: &Path) -> Result<()> {
+fn folder_of(path: &Path) -> &Path {
     match path.parent() {
-        Some(folder) if folder != Path::new("") => File::open(folder)?.sync_all(),
-        Some(_) | None => File::open(".")?.sync_all(),
+        Some(folder) if folder != Path::new("") => folder,
+        Some(_) | None => Path::new("."),
     }
 }
 

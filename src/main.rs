@@ -42,6 +42,9 @@ enum Command {
         card: PathBuf,
         /// The folder in which the appliance keeps the one in force
         data: PathBuf,
+        /// The folder for what the appliance's own system is told: name, address, Wi-Fi, keys
+        #[arg(long)]
+        device: Option<PathBuf>,
     },
     /// Turn a worker's password into what farm.toml keeps of it
     HashPassword,
@@ -60,7 +63,9 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run { config } => run(&config),
         Command::Check { config } => check(&config),
-        Command::Provision { card, data } => provision_command::run(&card, &data),
+        Command::Provision { card, data, device } => {
+            provision_command::run(&card, &data, device.as_deref())
+        }
         Command::HashPassword => hash_command::run(),
         Command::Status { url, json } => status_command::run(&url, json),
     }

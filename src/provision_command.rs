@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 /// 0: there is a configuration in force; 2: there is none, or the card's is refused.
-pub fn run(card: &Path, data: &Path) -> ExitCode {
-    let report = match provision(card, data) {
+pub fn run(card: &Path, data: &Path, device: Option<&Path>) -> ExitCode {
+    let report = match provision(card, data, device) {
         Ok(report) => report,
         Err(error) => {
             eprintln!("the card's farm.toml could not be taken: {error:#}");

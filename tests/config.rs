@@ -195,6 +195,26 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ),
     (
         "[[pool]]",
+        "[network]\naddress = \"10.1.0.7/16\"\n[[pool]]",
+        r#"farm.toml:6: network.address = "10.1.0.7/16" — a gateway is missing beside the address; add a line like gateway = "10.1.0.1""#,
+    ),
+    (
+        "[[pool]]",
+        "[network]\ngateway = \"10.1.0.1\"\n[[pool]]",
+        r#"farm.toml:6: network.gateway = "10.1.0.1" — an address is missing beside the gateway; add a line address = "192.168.1.20/24", or remove gateway: then DHCP gives both"#,
+    ),
+    (
+        "[[pool]]",
+        "[network]\nwifi_ssid = \"Barn\"\n[[pool]]",
+        r#"farm.toml:5: network.wifi_country — the country is missing beside wifi_ssid; add a line like wifi_country = "DE""#,
+    ),
+    (
+        "[[pool]]",
+        "[network]\nhostname = \"barn_1\"\n[[pool]]",
+        r#"farm.toml:6: network.hostname = "barn_1" — not a host name; use 1 to 63 of the characters a-z 0-9 and -, none at an end"#,
+    ),
+    (
+        "[[pool]]",
         "extranonce = \"fixed\"\n[[pool]]",
         r#"farm.toml:5: listener[1].extranonce = "fixed" — not one of the known words; use "constant" or "announce" or "reconnect""#,
     ),
@@ -542,7 +562,7 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
     assert_eq!(problems(&small), "");
     // The refusal of an unknown key lists the known ones of its section.
     let odd: String = [
-        "farm", "central", "store", "workers", "access", "status", "routing",
+        "farm", "central", "store", "workers", "access", "status", "network", "ssh", "routing",
     ]
     .map(|name| format!("[{name}]\nqqqqqqqqqqqqq = 1\n"))
     .concat();
@@ -560,7 +580,7 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
         );
         count += 1;
     }
-    assert_eq!(count, 39);
+    assert_eq!(count, 47);
 }
 
 #[test]

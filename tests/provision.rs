@@ -38,6 +38,8 @@ impl Appliance {
         Command::new(env!("CARGO_BIN_EXE_smart-mining-proxy"))
             .arg("provision")
             .args([self.card(""), self.data("")])
+            .arg("--device")
+            .arg(self.root.path().join("device"))
             .output()
             .expect("the binary runs")
     }
@@ -50,6 +52,11 @@ impl Appliance {
 
     fn in_force(&self) -> Option<String> {
         fs::read_to_string(self.data("farm.toml")).ok()
+    }
+
+    /// What the system is told.
+    fn device(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.root.path().join("device").join(name)).ok()
     }
 
     fn on_card(&self) -> String {
@@ -311,4 +318,105 @@ fn a_card_that_cannot_be_written_is_said_and_does_no_harm() {
     let fault = appliance.report()["card_fault"].to_string();
     assert!(fault.contains("cannot be written"), "{fault}");
     assert!(text(&output.stderr).contains("secrets may still stand on the card"));
+}
+
+const NETWORK: &str = "[network]\nhostname = \"barn-1\"\naddress = \"192.168.7.20/24\"\n\
+    gateway = \"192.168.7.1\"\nwifi_ssid = \"Barn\"\nwifi_password = \"lange genug\"\n\
+    wifi_country = \"DE\"\n";
+
+#[test]
+fn the_system_is_told_its_name_its_address_and_its_wifi() {
+    let appliance = Appliance::new();
+    appliance.write("farm.toml", format!("{FARM}{NETWORK}"));
+    appliance.started("is in force now");
+    assert_eq!(appliance.device("hostname").as_deref(), Some("barn-1\n"));
+    let network = appliance.device("10-static.network").expect("written");
+    assert!(network.contains("Address=192.168.7.20/24\nGateway=192.168.7.1"));
+    let wifi = appliance.device("wpa_supplicant.conf").expect("written");
+    assert!(wifi.contains("lange genug"), "{wifi}");
+    assert!(!appliance.on_card().contains("lange genug"));
+    appliance.started("was in force already");
+    assert_eq!(appliance.device("wpa_supplicant.conf"), Some(wifi));
+    // A mistake leaves it as it is; taken out, it goes.
+    let broken = appliance
+        .on_card()
+        .replace("192.168.7.1\"", "192.168.8.1\"");
+    appliance.write("farm.toml", broken);
+    assert_eq!(appliance.start().status.code(), Some(2));
+    let told = appliance.status_txt();
+    assert!(
+        told.contains("network.gateway = \"192.168.8.1\" — not another address in the network"),
+        "{told}"
+    );
+    assert_eq!(appliance.device("10-static.network"), Some(network));
+    appliance.write("farm.toml", FARM);
+    appliance.started("is in force now");
+    for name in [
+        "hostname",
+        "10-static.network",
+        "gateway",
+        "wpa_supplicant.conf",
+    ] {
+        assert_eq!(appliance.device(name), None, "{name}");
+    }
+}
+
+#[test]
+fn what_imager_was_told_helps_also_before_there_is_a_farm_toml() {
+    let appliance = Appliance::new();
+    appliance.write(
+        "rpi-preseed.toml",
+        "config_version = 1\n[system]\nhostname = \"from-imager\"\n[user]\nname = \"pi\"\n\
+         [wlan]\nssid = \"Imager\"\npassword = \"12345678\"\ncountry = \"AT\"\n",
+    );
+    appliance.write("farm.toml", "[farm]");
+    assert_eq!(appliance.start().status.code(), Some(2));
+    assert_eq!(
+        appliance.device("hostname").as_deref(),
+        Some("from-imager\n")
+    );
+    let wifi = appliance.device("wpa_supplicant.conf").expect("written");
+    assert!(wifi.contains("country=AT"), "{wifi}");
+    appliance.write(
+        "farm.toml",
+        format!("{FARM}[network]\nhostname = \"barn-1\"\n"),
+    );
+    appliance.started("is in force now");
+    assert_eq!(appliance.device("hostname").as_deref(), Some("barn-1\n"));
+    assert!(appliance.device("wpa_supplicant.conf").is_some());
+}
+
+#[test]
+fn nobody_may_log_in_without_a_key_in_the_file() {
+    let appliance = Appliance::new();
+    appliance.write("farm.toml", FARM);
+    appliance.started("is in force now");
+    assert_eq!(appliance.device("authorized_keys"), None);
+    let key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3kqKCyk1p2HqkW0v0bY0Yv2b0m4XxkzqEo2m3y7nAB me";
+    appliance.write("farm.toml", format!("{FARM}[ssh]\nkeys = [\"{key}\"]\n"));
+    appliance.started("is in force now");
+    assert_eq!(
+        appliance.device("authorized_keys"),
+        Some(format!("{key}\n"))
+    );
+    for (bad, message) in [
+        ("-----BEGIN OPENSSH PRIVATE KEY-----", "a private key"),
+        (
+            "command=\\\"sh\\\" ssh-ed25519 AAAA",
+            "not a public key of SSH",
+        ),
+        ("ssh-ed25519 AAAA me", "not a public key of SSH"),
+    ] {
+        appliance.write("farm.toml", format!("{FARM}[ssh]\nkeys = [\"{bad}\"]\n"));
+        assert_eq!(appliance.start().status.code(), Some(2), "{bad}");
+        assert!(
+            appliance.status_txt().contains(message),
+            "{}",
+            appliance.status_txt()
+        );
+    }
+    assert_eq!(
+        appliance.device("authorized_keys"),
+        Some(format!("{key}\n"))
+    );
 }

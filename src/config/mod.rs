@@ -8,6 +8,7 @@
 //! Every key stands in docs/farm-toml.md.
 
 mod cross;
+mod device;
 mod network;
 mod problem;
 mod reader;
@@ -17,6 +18,7 @@ mod text;
 mod values;
 mod workers;
 
+pub use device::{Device, HostAddress, StaticAddress, Wifi};
 pub use network::{Network, NetworkError};
 pub use problem::{Problem, Problems};
 pub use text::{Secret, UserTemplate};
@@ -30,7 +32,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Keys whose values are never repeated in a problem.
-const SECRET_KEYS: [&str; 3] = ["token", "password", "password_hash"];
+const SECRET_KEYS: [&str; 4] = ["token", "password", "password_hash", "wifi_password"];
 /// A farm.toml of this size is some other file.
 const MAX_BYTES: usize = 256 * 1024;
 
@@ -50,6 +52,7 @@ pub struct Config {
     pub access: Vec<Network>,
     pub status: Status,
     pub routing: Routing,
+    pub device: Device,
 }
 
 #[derive(Clone, Debug)]

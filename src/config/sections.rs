@@ -1,5 +1,6 @@
 //! Each section of farm.toml, key by key, into drafts whose gaps were reported.
 
+use super::device::{self, Device};
 use super::problem::{Log, Place, fault};
 use super::reader::{Reader, Taken};
 use super::workers::{self, WorkersDraft};
@@ -29,6 +30,7 @@ pub(super) struct Drafts {
     pub access: Option<Vec<Network>>,
     pub status: Option<SocketAddr>,
     pub routing: Option<Routing>,
+    pub device: Option<Device>,
 }
 
 pub(super) struct ListenerDraft {
@@ -86,6 +88,7 @@ pub(super) fn read(log: &Log<'_>, table: &DeTable<'_>) -> Drafts {
         access: access(root.section("access")),
         status: self::status(status),
         routing: routing(root.section("routing")),
+        device: device::read(&mut root),
     };
     root.finish();
     drafts
@@ -328,6 +331,7 @@ impl Drafts {
             access: self.access?,
             status: Status { bind: self.status? },
             routing: self.routing?,
+            device: self.device?,
         })
     }
 }

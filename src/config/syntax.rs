@@ -12,7 +12,7 @@ use toml::de::{DeTable, Error};
 const MAX_ROUNDS: usize = 64;
 
 /// Keys whose values may be repeated even when their line is broken.
-const PLAIN_KEYS: [&str; 23] = [
+const PLAIN_KEYS: [&str; 30] = [
     "name",
     "url",
     "public_key",
@@ -22,6 +22,13 @@ const PLAIN_KEYS: [&str; 23] = [
     "max_miners",
     "handshake_seconds",
     "extranonce",
+    "hostname",
+    "address",
+    "gateway",
+    "dns",
+    "wifi_ssid",
+    "wifi_country",
+    "keys",
     "coin",
     "pool",
     "user",

@@ -26,7 +26,7 @@ pub(super) fn wrong_type(value: &DeValue<'_>, wanted: &str, remedy: impl Into<St
     fault(format!("{found} where {wanted} is wanted"), remedy)
 }
 
-fn quoted<'v>(value: &'v DeValue<'_>) -> Read<&'v str> {
+pub(super) fn quoted<'v>(value: &'v DeValue<'_>) -> Read<&'v str> {
     value
         .as_str()
         .ok_or_else(|| wrong_type(value, "a text", "write it between two straight quotes"))

@@ -1,5 +1,6 @@
 //! The FAT partition of the card, as a technician leaves it.
 
+use super::preseed;
 use crate::files;
 use anyhow::{Context, Result};
 use std::fs;
@@ -69,6 +70,12 @@ impl Card {
             return Ok(None);
         }
         fs::read(path).map(Some).with_context(what)
+    }
+
+    /// What Imager left, if it can be read.
+    pub fn preseed(&self) -> Option<String> {
+        let mut names = preseed::NAMES.iter();
+        names.find_map(|name| fs::read_to_string(self.folder.join(name)).ok())
     }
 
     /// A file that farm.toml names, beside it.

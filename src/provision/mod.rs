@@ -15,16 +15,17 @@
 //! no harm.
 
 mod card;
+mod device;
+mod preseed;
 mod secrets;
 
-use crate::config::{Config, KeyFiles, Problem, Problems};
+use crate::config::{Config, Device, KeyFiles, Problem, Problems};
 use crate::files;
 use crate::tls;
 use anyhow::{Context, Result};
 use card::{Card, Found};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 /// The one in force, in the appliance's folder.
@@ -71,20 +72,23 @@ struct Good {
     config: Box<Config>,
 }
 
-/// Take what is on the card, or say why not.
-pub fn provision(card: &Path, data: &Path) -> Result<Report> {
+/// Take what is on the card, or say why not. `device`: where the settings of the
+/// appliance's own system go. Not into `data`, which is not root's.
+pub fn provision(card: &Path, data: &Path, device: Option<&Path>) -> Result<Report> {
     let card = Card::new(card);
     let farm = data.join(FARM);
     let kept = files::read(&farm).with_context(|| format!("{} cannot be read", farm.display()))?;
     let kept = kept.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let mut settings = None;
     let (outcome, problems, secrets) = match look(&card, data, kept.as_deref())? {
         Looked::Nothing => (Outcome::Missing, Vec::new(), Secrets::default()),
         Looked::Mistaken(problems) => (Outcome::Refused, lines(&problems), Secrets::default()),
         Looked::Good { path, read, good } => {
             copy_keys(&card, data, &good.config)?;
             let is_new = kept.as_ref() != Some(&good.text);
+            settings = Some(good.config.device.clone());
             if is_new {
-                put(&farm, good.text.as_bytes(), data)?;
+                put(&farm, good.text.as_bytes())?;
             }
             let hidden = secrets::hide(&read);
             let keys = named(&good.config)
@@ -99,6 +103,14 @@ pub fn provision(card: &Path, data: &Path) -> Result<Report> {
             (outcome, Vec::new(), Secrets { change, keys })
         }
     };
+    // With neither a file nor one from before, Imager's Wi-Fi is the way to the page.
+    if settings.is_none() && kept.is_none() {
+        settings = Some(Device::default());
+    }
+    if let (Some(folder), Some(settings)) = (device, settings) {
+        let settings = preseed::under(&settings, card.preseed().as_deref());
+        device::write(&settings, folder)?;
+    }
     let mut report = Report {
         in_force: kept.is_some() || outcome == Outcome::Taken,
         outcome,
@@ -110,7 +122,7 @@ pub fn provision(card: &Path, data: &Path) -> Result<Report> {
         .and_then(|()| card.tell(&status_text(&report)));
     report.card_fault = written.err().map(|error| format!("{error:#}"));
     let json = serde_json::to_vec(&report).context("the report has no text")?;
-    put(&data.join(REPORT), &json, data)?;
+    put(&data.join(REPORT), &json)?;
     Ok(report)
 }
 
@@ -254,18 +266,15 @@ fn copy_keys(card: &Card, data: &Path, config: &Config) -> Result<()> {
         else {
             continue;
         };
-        put(&data.join(name), &bytes, data)?;
+        put(&data.join(name), &bytes)?;
     }
     Ok(())
 }
 
-/// Written whole, and owned by whoever owns the folder: root provisions for a
-/// program that is not root.
-fn put(path: &Path, bytes: &[u8], folder: &Path) -> Result<()> {
-    let what = || format!("{} cannot be written", path.display());
-    files::replace(path, bytes, 0o600).with_context(what)?;
-    let owner = std::fs::metadata(folder).with_context(what)?;
-    std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).with_context(what)
+/// Root provisions for a program that is not root.
+fn put(path: &Path, bytes: &[u8]) -> Result<()> {
+    files::replace_for_owner(path, bytes, 0o600)
+        .with_context(|| format!("{} cannot be written", path.display()))
 }
 
 fn lines(problems: &Problems) -> Vec<String> {
