@@ -43,5 +43,6 @@ pub mod supervisor;
 pub mod sync;
 pub mod text;
 pub mod tls;
+pub mod update;
 pub mod view;
 pub mod workers;

@@ -3,8 +3,9 @@
 //! Exit codes: 0 done, 1 failed while running, 2 bad input.
 #![deny(unsafe_code)]
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use smart_mining_proxy::config::Config;
+use smart_mining_proxy::update::Updatable;
 use smart_mining_proxy::{journal, provision, supervisor, tls};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ enum Command {
     Run {
         #[arg(long, default_value = "farm.toml")]
         config: PathBuf,
+        #[command(flatten)]
+        appliance: Option<Appliance>,
     },
     /// Say everything that is wrong with a farm.toml, and start nothing
     Check {
@@ -59,9 +62,23 @@ enum Command {
     },
 }
 
+/// Set by the image, for an appliance that central may update.
+#[derive(Args)]
+struct Appliance {
+    /// What central calls this kind of appliance
+    #[arg(long, env = "SMART_MINING_BOARD", required = false)]
+    board: String,
+    /// The release that was started
+    #[arg(long, env = "SMART_MINING_RELEASE", required = false)]
+    release: String,
+    /// Where to write down the release that central wants, for the updater
+    #[arg(long, env = "SMART_MINING_WANTED", required = false)]
+    wanted: PathBuf,
+}
+
 fn main() -> ExitCode {
     match Arguments::parse().command {
-        Command::Run { config } => run(&config),
+        Command::Run { config, appliance } => run(&config, appliance),
         Command::Check { config } => check(&config),
         Command::Provision { card, data, device } => {
             provision_command::run(&card, &data, device.as_deref())
@@ -139,7 +156,7 @@ fn raise_open_files(config: &Config) {
     }
 }
 
-fn run(path: &Path) -> ExitCode {
+fn run(path: &Path, appliance: Option<Appliance>) -> ExitCode {
     let config = match load(path) {
         Ok(config) => config,
         Err(code) => return code,
@@ -156,7 +173,13 @@ fn run(path: &Path) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(supervisor::run(config, provision::Report::beside(path)));
+    let appliance = appliance.map(|appliance| Updatable {
+        board: appliance.board,
+        running: appliance.release,
+        wanted: appliance.wanted,
+    });
+    let card = provision::Report::beside(path);
+    let outcome = runtime.block_on(supervisor::run(config, card, appliance));
     // The sync thread may be waiting for central; nothing depends on it any more.
     runtime.shutdown_background();
     match outcome {

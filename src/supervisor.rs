@@ -20,6 +20,7 @@ use crate::report::Reporter;
 use crate::silence::Silence;
 use crate::store::{Opened, Store};
 use crate::sync::{Ranking, Sync, SyncView};
+use crate::update::Updatable;
 use crate::view::{LaneSource, Views};
 use crate::workers::Workers;
 use crate::{listener, refuge, rules, status, tls};
@@ -39,7 +40,12 @@ const PULSE: Duration = Duration::from_secs(5);
 const BEATS: Duration = Duration::from_secs(3);
 
 /// Run the appliance until it is told to stop.
-pub async fn run(config: Config, card: Option<provision::Report>) -> anyhow::Result<()> {
+/// `card`: what became of its farm.toml. `appliance`: one that central may update.
+pub async fn run(
+    config: Config,
+    card: Option<provision::Report>,
+    appliance: Option<Updatable>,
+) -> anyhow::Result<()> {
     let clock = Clock::start();
     let (store, opened, elsewhere) = refuge::open(&config.store.path)?;
     let events = Arc::new(Events::new(store.clone()));
@@ -123,6 +129,7 @@ pub async fn run(config: Config, card: Option<provision::Report>) -> anyhow::Res
     if let Some(sync) = sync {
         // A thread of its own, watched like every task: without it the farm
         // would stay on an old ranking and nobody would know.
+        let sync = sync.for_appliance(appliance);
         tasks.push(tokio::task::spawn_blocking(move || sync.run()));
     }
     let outcome = watch_over(&around, &page_views, &mut pulses, &mut tasks).await;

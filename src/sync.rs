@@ -14,6 +14,7 @@ use crate::clock::{Clock, unix_now};
 use crate::config::Central;
 use crate::events::Events;
 use crate::store::{Store, StoredSnapshot};
+use crate::update::{Updatable, Updates};
 use smart_mining_core::Instant;
 use smart_mining_core::route::Gate;
 use smart_mining_wire::Snapshot;
@@ -76,6 +77,7 @@ pub struct Sync {
     clock: Clock,
     ranking: watch::Sender<Ranking>,
     view: watch::Sender<SyncView>,
+    updates: Option<Updates>,
 }
 
 impl Sync {
@@ -100,6 +102,7 @@ impl Sync {
             clock,
             ranking,
             view,
+            updates: None,
         };
         for snapshot in stored {
             match sync.gate.judge(snapshot.envelope.as_bytes()) {
@@ -114,6 +117,13 @@ impl Sync {
             }
         }
         (sync, ranked, viewed)
+    }
+
+    /// Ask for releases too.
+    #[must_use]
+    pub fn for_appliance(mut self, appliance: Option<Updatable>) -> Self {
+        self.updates = appliance.map(Updates::new);
+        self
     }
 
     /// Polls for as long as the process lives.
@@ -134,10 +144,12 @@ impl Sync {
             match self.poll_twice(&agent) {
                 Ok(Answer::New) => {
                     self.reached();
+                    self.ask_for_a_release(&agent);
                     wait = FIRST_WAIT;
                 }
                 Ok(Answer::Nothing) => {
                     self.reached();
+                    self.ask_for_a_release(&agent);
                     wait = FIRST_WAIT;
                     // One that is stopping, or something between, may say so at once.
                     std::thread::sleep(FIRST_WAIT.saturating_sub(asked.elapsed()));
@@ -149,6 +161,12 @@ impl Sync {
                     wait = (wait * 2).min(LONGEST_WAIT);
                 }
             }
+        }
+    }
+
+    fn ask_for_a_release(&mut self, agent: &Agent) {
+        if let Some(updates) = &mut self.updates {
+            updates.ask_if_due(agent, &self.central, &self.events);
         }
     }
 
