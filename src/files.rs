@@ -1,9 +1,12 @@
 //! Files that are there whole or not at all, also after a power cut.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Result, Write};
+use std::io::{ErrorKind, Read, Result, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
+
+/// No file that is read here is longer.
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Put this in the place of whatever stands there. `mode`: who may read it.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
@@ -50,16 +53,29 @@ fn folder_of(path: &Path) -> &Path {
 /// What is not there need not be removed.
 pub fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
+        // Somebody's empty folder stands in the way.
+        Err(_) if path.is_dir() && !path.is_symlink() => fs::remove_dir(path),
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         Err(_) | Ok(()) => Ok(()),
     }
 }
 
-/// `None`: it is not there.
+/// `None`: it is not there, or is no plain file of a sensible size. Root reads in
+/// folders of others: neither a pipe nor a link elsewhere may hold it up.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+    let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
+    let mut options = OpenOptions::new();
+    let file = match options.read(true).custom_flags(flags.bits()).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(_) if fs::symlink_metadata(path).is_ok_and(|it| !it.is_file()) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let about = file.metadata()?;
+    if !about.is_file() || about.len() > MAX_BYTES {
+        return Ok(None);
     }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(Some(bytes))
 }

@@ -4,6 +4,7 @@
 #![deny(unsafe_code)]
 
 use clap::{Args, Parser, Subcommand};
+use smart_mining_core::lane::MAX_DEDICATED;
 use smart_mining_proxy::config::Config;
 use smart_mining_proxy::update::Updatable;
 use smart_mining_proxy::{journal, provision, supervisor, tls};
@@ -139,7 +140,11 @@ fn raise_open_files(config: &Config) {
         .iter()
         .map(|listener| listener.max_miners)
         .sum();
-    let wanted = miners as u64 + 256;
+    // Where a pool has no room for two each miner has a connection to it, too.
+    let dedicated: usize = (config.listeners.iter())
+        .map(|listener| listener.max_miners.min(MAX_DEDICATED))
+        .sum();
+    let wanted = (miners + dedicated) as u64 + 256;
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return;
     };
@@ -151,7 +156,7 @@ fn raise_open_files(config: &Config) {
         log::warn!(
             "listener.max_miners allows {miners} miners, the limit of open files only about {}; \
              raise it (LimitNOFILE= of the unit, ulimit -n) to {wanted}",
-            allowed.saturating_sub(256)
+            allowed.saturating_sub(256 + dedicated as u64)
         );
     }
 }

@@ -311,6 +311,7 @@ fn a_card_that_cannot_be_written_is_said_and_does_no_harm() {
     // Root may write anywhere, but not a file where a folder stands.
     for name in ["farm.toml.new", "STATUS.TXT.new"] {
         fs::create_dir(appliance.card(name)).expect("a folder");
+        fs::write(appliance.card(name).join("full"), "").expect("written");
     }
     let output = appliance.start();
     assert_eq!(output.status.code(), Some(0));

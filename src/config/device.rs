@@ -93,7 +93,17 @@ fn static_address(section: &mut Reader<'_>) -> Option<Option<StaticAddress>> {
     let gateway = section.take("gateway", gateway);
     let dns = section.take("dns", servers).optional();
     let (own, gateway) = match (own, gateway) {
-        (Taken::Absent, Taken::Absent) => return dns.map(|_| None),
+        (Taken::Absent, Taken::Absent) => {
+            if dns?.is_some() {
+                let alone = fault(
+                    "only counts with an address of its own",
+                    "add address and gateway, or remove it: DHCP names the servers",
+                );
+                section.log.report(section.place("dns"), alone);
+                return None;
+            }
+            return Some(None);
+        }
         (Taken::Good(own), Taken::Good(gateway)) => (own, gateway),
         (Taken::Absent, Taken::Good(_)) => {
             let missing = fault(
@@ -158,16 +168,18 @@ fn wifi(section: &mut Reader<'_>) -> Option<Option<Wifi>> {
 
 fn hostname(value: &DeValue<'_>) -> Read<String> {
     let text = quoted(value)?;
-    let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    let is_good = (1..=63).contains(&text.len())
-        && text.chars().all(inner)
-        && !text.starts_with('-')
-        && !text.ends_with('-');
-    if is_good {
+    if is_hostname(text) {
         return Ok(text.to_ascii_lowercase());
     }
     let remedy = "use 1 to 63 of the characters a-z 0-9 and -, none at an end";
     Err(fault("not a host name", remedy))
+}
+
+pub fn is_hostname(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 fn host_address(value: &DeValue<'_>) -> Read<HostAddress> {
@@ -212,15 +224,20 @@ fn ssid(value: &DeValue<'_>) -> Read<String> {
 
 fn wifi_password(value: &DeValue<'_>) -> Read<Secret> {
     let text = quoted(value)?;
-    let is_plain = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
-    let is_hash = text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit());
-    if is_plain && ((8..=63).contains(&text.len()) || is_hash) {
+    if is_wifi_password(text) {
         return Ok(Secret::new(text));
     }
     Err(fault(
         "not a WPA password",
         "use 8 to 63 characters of plain ASCII, as the access point has it",
     ))
+}
+
+/// As WPA has it: what a key is made from, or the key.
+pub fn is_wifi_password(text: &str) -> bool {
+    let is_plain = text.chars().all(|c| c.is_ascii_graphic() || c == ' ');
+    let is_key = text.len() == 64 && text.chars().all(|c| c.is_ascii_hexdigit());
+    is_plain && ((8..=63).contains(&text.len()) || is_key)
 }
 
 fn country(value: &DeValue<'_>) -> Read<String> {

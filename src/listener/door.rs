@@ -21,6 +21,7 @@ pub(super) struct Door {
     capacity: usize,
     /// Who is there, for the lane.
     crowd: watch::Sender<Crowd>,
+    moves: u64,
     registry: Arc<Registry>,
     events: Arc<Events>,
     turned_away: RateLimit,
@@ -41,6 +42,7 @@ impl Door {
             seats: Seats::new(capacity),
             capacity,
             crowd,
+            moves: 0,
             registry,
             events,
             turned_away: RateLimit::new(A_MINUTE),
@@ -72,10 +74,12 @@ impl Door {
         self.count();
     }
 
-    fn count(&self) {
+    fn count(&mut self) {
+        self.moves += 1;
         self.crowd.send_replace(Crowd {
             groups: self.seats.groups(),
             miners: self.seats.used(),
+            moves: self.moves,
         });
     }
 

@@ -122,7 +122,10 @@ pub fn provision(card: &Path, data: &Path, device: Option<&Path>) -> Result<Repo
         .and_then(|()| card.tell(&status_text(&report)));
     report.card_fault = written.err().map(|error| format!("{error:#}"));
     let json = serde_json::to_vec(&report).context("the report has no text")?;
-    put(&data.join(REPORT), &json)?;
+    let path = data.join(REPORT);
+    if files::read(&path).ok().flatten().as_deref() != Some(&json) {
+        put(&path, &json)?;
+    }
     Ok(report)
 }
 
@@ -295,7 +298,7 @@ fn status_text(report: &Report) -> String {
             // Writing to a String does not fail.
             let _ = write!(
                 text,
-                "Passwords and tokens were taken off this card. Where it says \"{}\" the appliance\n\
+                "Passwords and tokens were taken out of it. Where it says \"{}\" the appliance\n\
                  goes on with the one it has; write another to change it.\n",
                 secrets::KEPT
             );

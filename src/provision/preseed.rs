@@ -2,7 +2,7 @@
 //! network. farm.toml goes before it. Its users and its SSH settings are passed over:
 //! the appliance has no password, and keys stand in farm.toml.
 
-use crate::config::{Device, Secret, Wifi};
+use crate::config::{Device, Secret, Wifi, is_hostname, is_wifi_password};
 use serde::Deserialize;
 
 /// As Imager and its relatives call it.
@@ -38,23 +38,17 @@ pub fn under(device: &Device, preseed: Option<&str>) -> Device {
         .unwrap_or_default();
     device.hostname = device
         .hostname
-        .or(preseed.system.hostname.filter(|name| is_host_name(name)));
+        .or(preseed.system.hostname.filter(|name| is_hostname(name)));
     device.wifi = device.wifi.or_else(|| wifi(preseed.wlan));
     device
 }
 
-fn is_host_name(name: &str) -> bool {
-    let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
-    (1..=63).contains(&name.len()) && name.chars().all(inner) && !name.starts_with('-')
-}
-
 fn wifi(wlan: Wlan) -> Option<Wifi> {
-    let one_line = |text: &String| !text.chars().any(|c| c.is_control() || c == '"');
     Some(Wifi {
         ssid: wlan.ssid.filter(|ssid| (1..=32).contains(&ssid.len()))?,
         password: match wlan.password.filter(|password| !password.is_empty()) {
             None => None,
-            Some(password) if one_line(&password) => Some(Secret::new(password)),
+            Some(password) if is_wifi_password(&password) => Some(Secret::new(password)),
             Some(_) => return None,
         },
         country: wlan

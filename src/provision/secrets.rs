@@ -17,19 +17,20 @@ const FILLER: &str = "x";
 
 #[derive(Debug)]
 struct Found {
-    /// `account[coin = BTC].password`: the same in the file before.
+    /// `account[coin = BTC].password`: it had the same name in the file before.
     name: String,
     value: String,
     /// With its quotes.
     span: Range<usize>,
 }
 
-/// Where secrets stand: section, the keys that tell its kind apart, the secret.
+/// Where secrets stand: section, the keys that say whom the secret is for, the
+/// secret. One that is kept must not be told to anybody else.
 const SECRETS: [(&str, &[&str], &str); 4] = [
-    ("central", &[], "token"),
+    ("central", &["url"], "token"),
     ("account", &["pool", "coin"], "password"),
-    ("pool", &["id"], "password"),
-    ("network", &[], "wifi_password"),
+    ("pool", &["id", "url"], "password"),
+    ("network", &["wifi_ssid"], "wifi_password"),
 ];
 
 /// Empty for what is no TOML: then there is nothing to be saved either.
@@ -58,11 +59,11 @@ fn one(section: &str, table: &DeTable<'_>, told_by: &[&str], key: &str) -> Optio
         Some((value.get_ref().as_str()?.to_owned(), value.span()))
     };
     let (value, span) = string(key)?;
-    let kind = told_by.iter().find_map(|by| Some((by, string(by)?.0)));
-    let name = match kind {
-        Some((by, value)) => format!("{section}[{by} = {value}].{key}"),
-        None => format!("{section}.{key}"),
-    };
+    let whom = told_by
+        .iter()
+        .filter_map(|by| Some(format!("{by} = {}", string(by)?.0)));
+    let whom: Vec<String> = whom.collect();
+    let name = format!("{section}[{}].{key}", whom.join(", "));
     Some(Found { name, value, span })
 }
 
@@ -149,7 +150,7 @@ mod tests {
 
     #[test]
     fn sections_may_change_their_order_and_a_new_secret_goes_before_a_kept_one() {
-        let later = "[central]\ntoken = \"new\"\n\
+        let later = "[central]\nurl = \"http://c\"\ntoken = \"new\"\n\
             [[account]]\npool = \"solo\"\npassword = \"kept-on-the-appliance\"\n\
             [[account]]\ncoin = \"BTC\"\npassword = \"kept-on-the-appliance\"\n";
         let filled = fill_in(later, Some(FARM)).expect("both kept");
@@ -166,7 +167,7 @@ mod tests {
             assert_eq!((problems[0].line, problems[0].column), (2, 9));
             assert_eq!(
                 problems[0].to_string(),
-                "central.token = \"kept-on-the-appliance\" — this appliance keeps nothing under \
+                "central[].token = \"kept-on-the-appliance\" — this appliance keeps nothing under \
                  that name; write the secret itself"
             );
         }

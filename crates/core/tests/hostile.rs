@@ -204,6 +204,7 @@ proptest! {
                     let crowd = Crowd {
                         groups: count * 2,
                         miners: count * 3,
+                        moves: sequence,
                     };
                     lane.set_crowd(crowd, now);
                 }

@@ -22,6 +22,8 @@ pub struct Crowd {
     /// Groups of 256 miners, up to the highest in use.
     pub groups: usize,
     pub miners: usize,
+    /// How often somebody came or went: then a connection has another miner.
+    pub moves: u64,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub(super) struct Entry {
     /// Of group 1 and on, or of each further miner.
     pub sides: Vec<Side>,
     pub last_failure: Option<String>,
+    /// What the first connection told when it was last up.
+    room: Option<Room>,
 }
 
 /// One connection, and the newest work that came on it.
@@ -65,6 +69,7 @@ impl Entry {
             main: Side::new(),
             sides: Vec::new(),
             last_failure: None,
+            room: None,
         }
     }
 
@@ -87,15 +92,19 @@ impl Entry {
     }
 
     /// How many miners each connection has room for, as far as the first one tells.
-    pub fn room(&self) -> Option<Room> {
-        let terms = self.main.terms.as_ref()?;
-        Some(terms.split.room())
+    pub const fn room(&self) -> Option<Room> {
+        self.room
     }
 
     /// As many sides as the crowd needs; answers with links that are of no more
-    /// use. While the first connection is down nothing changes.
+    /// use. While the first connection is down nothing changes, but for those that a
+    /// stand-by has no use for.
     pub fn fit(&mut self, crowd: Crowd, is_route: bool) -> Vec<LinkId> {
-        let wanted = match self.room() {
+        let is_left = self.room == Some(Room::Miner) && !is_route;
+        if self.main.terms.is_none() && !is_left {
+            return Vec::new();
+        }
+        let wanted = match self.room {
             None => return Vec::new(),
             Some(Room::Farm) => 0,
             Some(Room::Group) => crowd.groups.clamp(1, 256) - 1,
@@ -104,15 +113,15 @@ impl Entry {
             Some(Room::Miner) if is_route => crowd.miners.min(MAX_DEDICATED - 1),
             Some(Room::Miner) => 0,
         };
-        let kept = match self.room() {
-            // Which of them has a miner is not known here: one that failed has none
+        let dropped = match self.room {
+            // Which of them has a miner is not known here: one that failed serves none
             // for now, and is not opened again.
             Some(Room::Miner) if is_route => self.without_failed(wanted),
             _ => self.sides.drain(wanted.min(self.sides.len())..).collect(),
         };
         self.sides
             .resize_with(wanted.max(self.sides.len()), Side::new);
-        let links = kept.iter().filter_map(|side| side.health.link());
+        let links = dropped.iter().filter_map(|side| side.health.link());
         links.collect()
     }
 
@@ -130,7 +139,7 @@ impl Entry {
     /// The first connection is lost: if there are others like it one of those is the
     /// first now.
     pub fn promote(&mut self, lost: LinkId) {
-        if self.room() != Some(Room::Miner) || self.main.health.link() != Some(lost) {
+        if self.room != Some(Room::Miner) || self.main.health.link() != Some(lost) {
             return;
         }
         let mut sides = self.sides.iter_mut();
@@ -145,6 +154,7 @@ impl Entry {
         self.main.health = self.main.health.let_go();
         self.main.terms = None;
         self.sides.clear();
+        self.room = None;
         links
     }
 
@@ -160,6 +170,9 @@ impl Entry {
             side.health = side.health.has_job(now);
             side.terms = Some(terms);
         }
+        if let Some(terms) = &self.main.terms {
+            self.room = Some(terms.split.room());
+        }
         if !was_ready && self.is_ready() {
             for side in &mut self.sides {
                 side.health = side.health.hurry(now);
@@ -169,6 +182,12 @@ impl Entry {
 
     pub const fn is_ready(&self) -> bool {
         self.main.health.ready_since().is_some()
+    }
+
+    /// Is there work on this link?
+    pub fn is_at_work(&self, link: LinkId) -> bool {
+        let mut all = self.connections();
+        all.any(|side| side.health.link() == Some(link) && side.offer().is_some())
     }
 
     /// Does this link serve others than the first one does?
@@ -183,7 +202,7 @@ impl Entry {
         let mut all = (0..).zip(self.connections());
         let (index, side) = all.find(|(_, side)| side.health.link() == Some(link))?;
         let own = side.terms.as_ref()?.split.room();
-        match self.room()? {
+        match self.room? {
             Room::Miner => Some(Place::Miner),
             _ if own == Room::Miner => None,
             Room::Farm => Some(Place::Farm),

@@ -1,9 +1,8 @@
 //! What the lane puts on the board, and what it takes down.
 
-use super::{Command, Lane};
+use super::Lane;
 use crate::Instant;
 use crate::share::{Job, JobId, LinkId};
-use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 impl Lane {
@@ -84,21 +83,22 @@ impl Lane {
     /// Drop jobs that no pool would pay for. While holding they are kept: their
     /// shares are told apart as lost.
     pub(super) fn prune(&mut self, superseded_on: Option<(LinkId, JobId)>) {
-        let route: Vec<LinkId> = self.route_links().collect();
+        let mut honoured: Vec<LinkId> = self.route_links().collect();
+        honoured.extend(self.retiring.iter().map(|old| old.link));
+        // There may be a thousand of them, with a few jobs each.
+        honoured.sort_unstable();
         let is_holding = self.router.choice().is_none();
-        let retiring = &self.retiring;
         self.board.retain(|job| {
             let superseded =
                 superseded_on.is_some_and(|(link, newest)| job.link == link && job.id != newest);
-            let honoured = is_holding
-                || route.contains(&job.link)
-                || retiring.iter().any(|old| old.link == job.link);
+            let honoured = is_holding || honoured.binary_search(&job.link).is_ok();
             honoured && !superseded
         });
     }
 
-    pub(super) fn publish(&mut self) {
-        self.commands
-            .push(Command::Publish(Arc::new(self.board.clone())));
+    /// Once for all that happens before the commands are taken: a copy of the board
+    /// has each of its jobs in it.
+    pub(super) const fn publish(&mut self) {
+        self.is_published = false;
     }
 }

@@ -49,7 +49,7 @@ impl Lane {
     }
 
     /// Further connections where one is too narrow for all groups. The best
-    /// stand-by has them too: a failover must find them there.
+    /// stand-by has those of groups too: a failover must find them there.
     pub(super) fn open_sides(&mut self, now: Instant) {
         let route = self.route_entry();
         for index in 0..self.entries.len() {

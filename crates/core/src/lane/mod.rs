@@ -27,7 +27,7 @@ mod links;
 
 use crate::route::router::describe;
 use crate::route::{Candidate, Choice, Decision, Policy, Router, Standing};
-use crate::share::{Board, JobId, LinkId, Terms};
+use crate::share::{Board, JobId, LinkId, Room, Terms};
 use crate::sv1::Failure;
 use crate::{Algorithm, Duration, Instant};
 use alloc::string::{String, ToString};
@@ -120,6 +120,8 @@ pub struct Lane {
     next_job: JobId,
     next_link: LinkId,
     published: Instant,
+    /// When it was last said to those without work that they are not forgotten.
+    waited: Instant,
     /// When the next candidate that failed may be tried again.
     retry: Option<Instant>,
     /// When the work is handed out once more for those who came.
@@ -129,6 +131,8 @@ pub struct Lane {
     /// Until when the last job is kept up although no pool pays for it.
     warm_until: Option<Instant>,
     commands: Vec<Command>,
+    /// Do the miners see the board as it is?
+    is_published: bool,
 }
 
 impl Lane {
@@ -146,10 +150,12 @@ impl Lane {
             next_job: 1,
             next_link: first_link,
             published: now,
+            waited: now,
             retry: None,
             freshen: None,
             retiring: Vec::new(),
             commands: Vec::new(),
+            is_published: true,
         }
     }
 
@@ -163,17 +169,23 @@ impl Lane {
     }
 
     pub fn take_commands(&mut self) -> Vec<Command> {
-        core::mem::take(&mut self.commands)
+        let mut commands = core::mem::take(&mut self.commands);
+        if !core::mem::replace(&mut self.is_published, true) {
+            commands.push(Command::Publish(Arc::new(self.board.clone())));
+        }
+        commands
     }
 
     /// When [`Lane::tick`] wants to be called.
     pub fn deadline(&self) -> Option<Instant> {
         let renotify = Some(self.published + RENOTIFY);
+        let waiting = self.has_idle().then_some(self.waited + RENOTIFY);
         (self.retry.into_iter())
             .chain(self.retiring.iter().map(|retiring| retiring.until))
             .chain(self.router.deadline())
             .chain(self.warm_until)
             .chain(self.freshen)
+            .chain(waiting)
             .chain(renotify)
             .min()
     }
@@ -207,9 +219,9 @@ impl Lane {
         let before = self.crowd;
         self.crowd = Crowd {
             groups: crowd.groups.max(before.groups),
-            miners: crowd.miners,
+            ..crowd
         };
-        if self.crowd.miners > before.miners && self.board.has_dedicated() {
+        if self.crowd.moves != before.moves && self.board.has_dedicated() {
             self.freshen.get_or_insert(self.published + FRESHEN);
         }
         let matters = self.crowd.groups != before.groups || self.board.has_dedicated();
@@ -240,6 +252,9 @@ impl Lane {
                 entry.promote(link);
             }
             let is_aside = entry.is_aside(link);
+            // One that only just failed may go on with its session.
+            let may_resume = entry.is_at_work(link) && !matches!(failure, Failure::Refusing(_));
+            let is_dedicated = entry.room() == Some(Room::Miner);
             if let Some(side) = entry.side(link) {
                 side.terms = None;
                 side.health = match failure {
@@ -264,6 +279,10 @@ impl Lane {
             if is_route && is_aside {
                 // Its miners work on for now, but are not given this job again.
                 self.board.withdraw_link(link);
+                if is_dedicated && !may_resume {
+                    // Its miner may have another one.
+                    self.board.give_up_link(link);
+                }
                 self.publish();
             }
         }
@@ -282,12 +301,19 @@ impl Lane {
         if self.freshen.is_some_and(|due| now >= due) {
             self.reissue(now);
         }
+        // A timer of its own: others may have work all the while.
+        if self.has_idle() && now >= self.waited + RENOTIFY {
+            self.waited = now;
+            self.board.still_waiting();
+            self.publish();
+        }
         if now >= self.published + RENOTIFY {
-            if self.board.has_idle(self.crowd.groups, self.crowd.miners) {
-                self.board.still_waiting();
-            }
             self.reissue(now);
         }
+    }
+
+    fn has_idle(&self) -> bool {
+        self.board.has_idle(self.crowd.groups, self.crowd.miners)
     }
 
     /// The candidates with their state, best first.

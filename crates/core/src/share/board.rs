@@ -221,7 +221,9 @@ impl Board {
     pub fn has_idle(&self, groups: usize, miners: usize) -> bool {
         if self.has_dedicated() {
             let busy = self.dedicated.iter().filter(|(_, slot)| slot.job.is_some());
-            return busy.count() < miners;
+            let busy = busy.count();
+            // One without work may have a miner that waits for it.
+            return busy < miners || busy < self.dedicated.len();
         }
         let spot = |group| Spot { group, link: None };
         (0..=u8::MAX)

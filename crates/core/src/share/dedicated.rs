@@ -17,6 +17,8 @@ use alloc::collections::BTreeMap;
 #[derive(Debug, Default)]
 pub struct Dedicated {
     links: BTreeMap<LinkId, Use>,
+    /// Nothing was free since the board or the crowd last changed.
+    is_full: bool,
 }
 
 #[derive(Debug, Default)]
@@ -38,11 +40,13 @@ impl Dedicated {
     pub const fn new() -> Self {
         Self {
             links: BTreeMap::new(),
+            is_full: false,
         }
     }
 
     /// Before anybody is placed on a new board.
     pub fn renew(&mut self, board: &Board) {
+        self.is_full = false;
         self.links
             .retain(|link, _| board.dedicated_slot(*link).is_some());
     }
@@ -57,6 +61,9 @@ impl Dedicated {
             let spent = known.spent;
             return Some(Berth { link, spent });
         }
+        if self.is_full {
+            return None;
+        }
         let free = board.dedicated().filter_map(|(link, slot)| {
             let current = slot.job.as_ref()?.id;
             let (holder, spent) =
@@ -65,7 +72,10 @@ impl Dedicated {
                 .is_none()
                 .then_some((spent == Some(current), link, spent))
         });
-        let (_, link, spent) = free.min()?;
+        let Some((_, link, spent)) = free.min() else {
+            self.is_full = true;
+            return None;
+        };
         self.links.entry(link).or_default().holder = Some(miner);
         Some(Berth { link, spent })
     }
@@ -75,6 +85,7 @@ impl Dedicated {
         if let Some(known) = self.links.get_mut(&link)
             && known.holder == Some(miner)
         {
+            self.is_full = false;
             known.holder = None;
             known.spent = last.or(known.spent);
         }

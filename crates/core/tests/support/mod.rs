@@ -112,6 +112,7 @@ pub struct World {
     pub opened: Vec<(Instant, String)>,
     events: BTreeMap<(Instant, u64), Event>,
     serial: u64,
+    moves: u64,
     wires: Wire,
     pub latency: Duration,
     /// How the port tells miners what is particular to a pool's connection.
@@ -146,6 +147,7 @@ impl World {
             opened: Vec::new(),
             events: BTreeMap::new(),
             serial: 0,
+            moves: 0,
             wires: 0,
             latency: LATENCY,
             manner: Manner::Constant,
@@ -317,7 +319,13 @@ impl World {
     pub fn count(&mut self, groups: usize) {
         let present = self.miners.iter().filter(|miner| miner.closed.is_none());
         let miners = present.count();
-        self.lane.set_crowd(Crowd { groups, miners }, self.now);
+        self.moves += 1;
+        let crowd = Crowd {
+            groups,
+            miners,
+            moves: self.moves,
+        };
+        self.lane.set_crowd(crowd, self.now);
         self.carry_out();
     }
 

@@ -237,6 +237,22 @@ fn one_connection_is_lost_alone_whichever_it_is() {
 }
 
 #[test]
+fn a_miner_whose_connection_does_not_come_back_gets_another() {
+    let mut world = farm(3, &["a"]);
+    arrive(&mut world, 2, true);
+    world.run(secs(100));
+    let link = world.miners[0].session.spot().link.expect("its own");
+    // The address may have no more than there are.
+    world.pool("a").most_connections = 2;
+    world.cut_link(link);
+    world.run(secs(5));
+    assert_ne!(world.miners[0].session.spot().link, Some(link));
+    world.mine_all();
+    nobody_was_let_go(&world);
+    world.assert_books();
+}
+
+#[test]
 fn a_pool_that_dies_is_left_at_once_although_it_had_many_connections() {
     for mode in [Mode::Refusing, Mode::BlackHole] {
         let mut world = farm(3, &["a", "b"]);
@@ -266,9 +282,11 @@ fn where_the_pool_allows_too_few_connections_the_rest_is_told_nothing_false() {
     let mut world = farm(3, &["a"]);
     world.pool("a").most_connections = 3;
     let miners = arrive(&mut world, 5, false);
+    // The others are served all the while.
+    world.notify_every("a", secs(10));
     world.run(secs(10));
     let told: Vec<usize> = world.miners.iter().map(|miner| miner.heard.len()).collect();
-    world.run(secs(300));
+    world.run(secs(303));
     let (busy, idle): (Vec<usize>, Vec<usize>) =
         (miners.iter()).partition(|miner| !world.miners[**miner].jobs.is_empty());
     assert_eq!((busy.len(), idle.len()), (3, 2));
