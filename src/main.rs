@@ -8,12 +8,16 @@ use smart_mining_core::lane::MAX_DEDICATED;
 use smart_mining_proxy::config::Config;
 use smart_mining_proxy::update::Updatable;
 use smart_mining_proxy::{journal, provision, supervisor, tls};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod guide_command;
 mod hash_command;
+mod health_command;
 mod provision_command;
 mod status_command;
+mod update_command;
 
 #[derive(Parser)]
 #[command(
@@ -50,6 +54,32 @@ enum Command {
         #[arg(long)]
         device: Option<PathBuf>,
     },
+    /// Serve a page that says what is missing, while there is no farm.toml in force
+    Guide {
+        /// The folder in which `provision` keeps the one in force
+        data: PathBuf,
+        #[arg(long, default_value = "0.0.0.0:80")]
+        bind: SocketAddr,
+    },
+    /// Say whether a running appliance is well: its page answers and its store can be written
+    Health {
+        #[arg(long, default_value = "farm.toml")]
+        config: PathBuf,
+        /// Central has to be reachable, too
+        #[arg(long)]
+        central: bool,
+    },
+    /// Install a signed release (.raucb) into the slot that is not running, and start it
+    Update {
+        /// A file, or where it can be fetched
+        bundle: String,
+        /// Also one that is older than a release this appliance has had
+        #[arg(long)]
+        allow_older: bool,
+        /// Install it, and let it start at the next start
+        #[arg(long)]
+        no_reboot: bool,
+    },
     /// Turn a worker's password into what farm.toml keeps of it
     HashPassword,
     /// Show what a running appliance does
@@ -84,6 +114,13 @@ fn main() -> ExitCode {
         Command::Provision { card, data, device } => {
             provision_command::run(&card, &data, device.as_deref())
         }
+        Command::Guide { data, bind } => guide_command::run(data, bind),
+        Command::Health { config, central } => health_command::run(&config, central),
+        Command::Update {
+            bundle,
+            allow_older,
+            no_reboot,
+        } => update_command::run(&bundle, allow_older, no_reboot),
         Command::HashPassword => hash_command::run(),
         Command::Status { url, json } => status_command::run(&url, json),
     }

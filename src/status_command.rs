@@ -30,7 +30,7 @@ pub fn run(url: &str, json: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn fetch(url: &str) -> Result<String, ureq::Error> {
+pub fn fetch(url: &str) -> Result<String, ureq::Error> {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(5)))
         .build()

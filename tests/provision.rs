@@ -4,9 +4,12 @@
 
 use serde_json::Value;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
+use std::time::{Duration, Instant};
 
 struct Appliance {
     root: tempfile::TempDir,
@@ -419,5 +422,115 @@ fn nobody_may_log_in_without_a_key_in_the_file() {
     assert_eq!(
         appliance.device("authorized_keys"),
         Some(format!("{key}\n"))
+    );
+}
+
+/// The page of an appliance without a farm.toml; it ends with the test.
+struct Guide {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Guide {
+    fn of(appliance: &Appliance) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("bound");
+        drop(free);
+        let process = Command::new(env!("CARGO_BIN_EXE_smart-mining-proxy"))
+            .arg("guide")
+            .arg(appliance.data(""))
+            .args(["--bind", &address.to_string()])
+            .spawn()
+            .expect("the binary runs");
+        Self { process, address }
+    }
+
+    fn get(&self, path: &str) -> String {
+        let until = Instant::now() + Duration::from_secs(20);
+        let mut stream = loop {
+            match TcpStream::connect(self.address) {
+                Ok(stream) => break stream,
+                Err(error) => assert!(Instant::now() < until, "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        let ask = format!("GET {path} HTTP/1.1\r\nHost: barn\r\nConnection: close\r\n\r\n");
+        stream.write_all(ask.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        answer
+    }
+}
+
+impl Drop for Guide {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn without_a_farm_toml_in_force_a_page_says_what_is_missing() {
+    let appliance = Appliance::new();
+    appliance.write("STATUS.TXT", "");
+    assert_eq!(appliance.start().status.code(), Some(2));
+    let guide = Guide::of(&appliance);
+    let page = guide.get("/");
+    assert!(page.contains("There is no farm.toml on its card"), "{page}");
+    // The next card is better, and not good.
+    appliance.write("farm.toml", FARM.replace("sha256d", "<sha257>"));
+    assert_eq!(appliance.start().status.code(), Some(2));
+    let page = guide.get("/");
+    assert!(page.contains("&lt;sha257&gt;"), "{page}");
+    assert!(
+        page.contains("use \"") || page.contains("use &quot;"),
+        "{page}"
+    );
+    let status = guide.get("/api/status");
+    assert!(
+        status.contains("\"state\":\"no configuration\""),
+        "{status}"
+    );
+    assert!(status.contains("\"outcome\":\"refused\""), "{status}");
+    assert!(guide.get("/healthz").starts_with("HTTP/1.1 503"));
+}
+
+#[test]
+fn the_firewall_is_told_the_ports_that_the_file_names() {
+    let appliance = Appliance::new();
+    appliance.write(
+        "farm.toml",
+        format!("{FARM}[status]\nbind = \"0.0.0.0:8081\"\n"),
+    );
+    appliance.started("is in force now");
+    let ports = appliance.device("ports").expect("written");
+    assert!(ports.lines().any(|port| port == "8081"), "{ports}");
+    assert!(ports.lines().any(|port| port == "3333"), "{ports}");
+}
+
+#[test]
+fn two_appliances_share_an_address_that_is_neither_ones_own() {
+    let appliance = Appliance::new();
+    let pair = |address: &str, rank: &str| {
+        format!("{FARM}{NETWORK}[pair]\naddress = \"{address}\"\nrank = \"{rank}\"\n")
+    };
+    for (file, says) in [
+        (
+            pair("192.168.7.20", "first"),
+            "pair.address = \"192.168.7.20\" — this appliance's own address",
+        ),
+        (pair("192.168.7.0", "first"), "not an address of a host"),
+        (pair("192.168.7.50", "third"), "use \"first\" or \"second\""),
+    ] {
+        appliance.write("farm.toml", file);
+        assert_eq!(appliance.start().status.code(), Some(2));
+        let told = appliance.status_txt();
+        assert!(told.contains(says), "{told}");
+    }
+    appliance.write("farm.toml", pair("192.168.7.50", "second"));
+    appliance.started("is in force now");
+    assert_eq!(
+        appliance.device("pair").as_deref(),
+        Some("ADDRESS=192.168.7.50\nRANK=second\n")
     );
 }

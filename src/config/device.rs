@@ -1,10 +1,10 @@
-//! `[network]` and `[ssh]`: what the appliance's own system is told. The proxy does
+//! `[network]`, `[pair]` and `[ssh]`: what the appliance's own system is told. The proxy does
 //! not use them; `provision` writes them down for the system to read.
 
 use super::Secret;
 use super::problem::{Fault, fault};
 use super::reader::{Reader, Taken};
-use super::values::{quoted, wrong_type};
+use super::values::{choice, quoted, wrong_type};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use toml::de::DeValue;
@@ -17,6 +17,7 @@ pub struct Device {
     /// Without it the LAN's DHCP server gives an address.
     pub address: Option<StaticAddress>,
     pub wifi: Option<Wifi>,
+    pub pair: Option<Pair>,
     /// Who may log in; nobody, if there is none.
     pub ssh_keys: Vec<String>,
 }
@@ -61,17 +62,38 @@ pub struct Wifi {
     pub country: String,
 }
 
+/// Two appliances, one address: the first has it while it is well, else the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    /// What miners are told. It is neither appliance's own.
+    pub address: Ipv4Addr,
+    pub rank: Rank,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    First,
+    Second,
+}
+
 /// `None`: something was wrong, and was reported.
 pub(super) fn read(root: &mut Reader<'_>) -> Option<Device> {
     let network = root.section("network");
+    let pair = root.section("pair");
     let ssh = root.section("ssh");
-    let mut device = network.map_or(Some(Device::default()), self::network)?;
-    if let Some(mut section) = ssh {
+    let device = network.map_or(Some(Device::default()), self::network);
+    let own = device.as_ref().and_then(|device| device.address.as_ref());
+    let pair = pair.map_or(Some(None), |section| self::pair(section, own).map(Some));
+    let ssh_keys = ssh.map_or(Some(Vec::new()), |mut section| {
         let keys = section.required("keys", "[\"ssh-ed25519 AAAA... me\"]", keys);
         section.finish();
-        device.ssh_keys = keys?;
-    }
-    Some(device)
+        keys
+    });
+    Some(Device {
+        pair: pair?,
+        ssh_keys: ssh_keys?,
+        ..device?
+    })
 }
 
 fn network(mut section: Reader<'_>) -> Option<Device> {
@@ -83,8 +105,39 @@ fn network(mut section: Reader<'_>) -> Option<Device> {
         hostname: hostname?,
         address: address?,
         wifi: wifi?,
-        ssh_keys: Vec::new(),
+        ..Device::default()
     })
+}
+
+fn pair(mut section: Reader<'_>, own: Option<&StaticAddress>) -> Option<Pair> {
+    let address = section.required("address", "\"192.168.1.50\"", shared_address);
+    let ranks = [("first", Rank::First), ("second", Rank::Second)];
+    let rank = section.required("rank", "\"first\"", |value| choice(value, &ranks));
+    if address.is_some_and(|address| own.is_some_and(|own| own.own.address == address)) {
+        let same = fault(
+            "this appliance's own address",
+            "give the pair an address that neither of the two has",
+        );
+        section.log.report(section.place("address"), same);
+        return None;
+    }
+    section.finish();
+    Some(Pair {
+        address: address?,
+        rank: rank?,
+    })
+}
+
+/// Its last number tells the pairs of a LAN apart, which VRRP counts from 1 to 255.
+fn shared_address(value: &DeValue<'_>) -> Read<Ipv4Addr> {
+    let address = gateway(value)?;
+    match address.octets() {
+        [_, _, _, 1..=254] => Ok(address),
+        _ => Err(fault(
+            "not an address of a host",
+            "let it end with 1 to 254",
+        )),
+    }
 }
 
 /// The outer `None`: something was wrong.

@@ -18,7 +18,9 @@ mod text;
 mod values;
 mod workers;
 
-pub use device::{Device, HostAddress, StaticAddress, Wifi, is_hostname, is_wifi_password};
+pub use device::{
+    Device, HostAddress, Pair, Rank, StaticAddress, Wifi, is_hostname, is_wifi_password,
+};
 pub use network::{Network, NetworkError};
 pub use problem::{Problem, Problems};
 pub use text::{Secret, UserTemplate};

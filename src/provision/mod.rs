@@ -19,7 +19,7 @@ mod device;
 mod preseed;
 mod secrets;
 
-use crate::config::{Config, Device, KeyFiles, Problem, Problems};
+use crate::config::{Config, KeyFiles, Problem, Problems};
 use crate::files;
 use crate::tls;
 use anyhow::{Context, Result};
@@ -61,7 +61,12 @@ pub struct Report {
 impl Report {
     /// For the status page. `None`: this farm.toml did not come from a card.
     pub fn beside(farm: &Path) -> Option<Self> {
-        let bytes = std::fs::read(farm.with_file_name(REPORT)).ok()?;
+        Self::within(farm.parent().unwrap_or(Path::new(".")))
+    }
+
+    /// Of the appliance's folder.
+    pub fn within(data: &Path) -> Option<Self> {
+        let bytes = std::fs::read(data.join(REPORT)).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 }
@@ -86,7 +91,7 @@ pub fn provision(card: &Path, data: &Path, device: Option<&Path>) -> Result<Repo
         Looked::Good { path, read, good } => {
             copy_keys(&card, data, &good.config)?;
             let is_new = kept.as_ref() != Some(&good.text);
-            settings = Some(good.config.device.clone());
+            settings = Some(device::Settings::of(&good.config));
             if is_new {
                 put(&farm, good.text.as_bytes())?;
             }
@@ -105,10 +110,10 @@ pub fn provision(card: &Path, data: &Path, device: Option<&Path>) -> Result<Repo
     };
     // With neither a file nor one from before, Imager's Wi-Fi is the way to the page.
     if settings.is_none() && kept.is_none() {
-        settings = Some(Device::default());
+        settings = Some(device::Settings::default());
     }
-    if let (Some(folder), Some(settings)) = (device, settings) {
-        let settings = preseed::under(&settings, card.preseed().as_deref());
+    if let (Some(folder), Some(mut settings)) = (device, settings) {
+        settings.device = preseed::under(&settings.device, card.preseed().as_deref());
         device::write(&settings, folder)?;
     }
     let mut report = Report {

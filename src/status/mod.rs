@@ -1,10 +1,13 @@
 //! The status page and its JSON, on the farm's LAN only.
 
 mod door;
+mod guide;
 mod metrics;
 mod page;
 #[cfg(test)]
 mod tests;
+
+pub use guide::serve_guide;
 
 use crate::config::Network;
 use crate::view::Views;

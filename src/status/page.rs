@@ -7,7 +7,7 @@ use crate::view::{AlgorithmStatus, Status, Views};
 use crate::workers::RefusedWorker;
 use std::fmt::Write;
 
-const STYLE: &str = "
+pub(super) const STYLE: &str = "
 :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
 body{max-width:70rem;margin:0 auto;padding:1rem}
 h1{font-size:1.3rem}h2{font-size:1.1rem;margin-top:2rem}
@@ -22,7 +22,7 @@ td.n,th.n{text-align:right}";
 const ROWS: usize = 1000;
 
 /// Text that came from a miner, a pool or a file must not become markup.
-fn text(raw: &str) -> String {
+pub(super) fn text(raw: &str) -> String {
     let mut safe = String::with_capacity(raw.len());
     for character in raw.chars() {
         match character {
