@@ -63,6 +63,11 @@ pub fn remove(path: &Path) -> Result<()> {
 /// `None`: it is not there, or is no plain file of a sensible size. Root reads in
 /// folders of others: neither a pipe nor a link elsewhere may hold it up.
 pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
+    read_at_most(path, MAX_BYTES)
+}
+
+/// The same for a file of at most so many bytes.
+pub fn read_at_most(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     let flags = nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK;
     let mut options = OpenOptions::new();
     let file = match options.read(true).custom_flags(flags.bits()).open(path) {
@@ -72,10 +77,10 @@ pub fn read(path: &Path) -> Result<Option<Vec<u8>>> {
         Err(error) => return Err(error),
     };
     let about = file.metadata()?;
-    if !about.is_file() || about.len() > MAX_BYTES {
+    if !about.is_file() || about.len() > most {
         return Ok(None);
     }
     let mut bytes = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    file.take(most).read_to_end(&mut bytes)?;
     Ok(Some(bytes))
 }

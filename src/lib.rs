@@ -7,6 +7,7 @@
 //! | [`store`] | keeps snapshots, totals, events | SQLite, one writer thread |
 //! | [`refuge`] | opens the store, elsewhere if need be | files |
 //! | [`sync`] | fetches snapshots from central | one ureq thread, the gate, the store |
+//! | [`update`], `outcome` | asks for releases, and says what became of the last one | files of the updater |
 //! | [`report`] | tells central how the farm fares | one ureq thread, the view, the store |
 //! | [`lane`] | routes the miners of one algorithm | sockets to pools |
 //! | [`listener`] | serves the miners of one algorithm | sockets to miners |
@@ -27,6 +28,7 @@ pub mod lane;
 pub mod ledger;
 pub mod listener;
 pub mod notify;
+mod outcome;
 pub mod per_algorithm;
 pub mod provision;
 pub mod pulse;

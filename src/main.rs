@@ -105,6 +105,9 @@ struct Appliance {
     /// Where to write down the release that central wants, for the updater
     #[arg(long, env = "SMART_MINING_WANTED", required = false)]
     wanted: PathBuf,
+    /// Where the updater writes down what became of the last release it tried
+    #[arg(long, env = "SMART_MINING_OUTCOME")]
+    outcome: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -219,6 +222,7 @@ fn run(path: &Path, appliance: Option<Appliance>) -> ExitCode {
         board: appliance.board,
         running: appliance.release,
         wanted: appliance.wanted,
+        outcome: appliance.outcome,
     });
     let card = provision::Report::beside(path);
     let outcome = runtime.block_on(supervisor::run(config, card, appliance));

@@ -126,6 +126,7 @@ mod tests {
                 sequence: 0,
                 state: FarmState::Trouble,
                 algorithms: BTreeMap::new(),
+                update: None,
             };
             store.save_report(report).expect("saved");
             let waiting = store.reader().expect("a reader").waiting_reports(9);

@@ -122,7 +122,9 @@ pub async fn run(
     let page_views = views.clone();
     if let Some(central) = &config.central {
         // From here on the store counts shares for reports; none was written yet.
-        let reporter = Reporter::new(central, views.clone(), reports_view, is_elsewhere);
+        let outcome = appliance.as_ref().and_then(|it| it.outcome.clone());
+        let reporter =
+            Reporter::new(central, views.clone(), reports_view, is_elsewhere).with_outcome(outcome);
         tasks.push(tokio::task::spawn_blocking(move || reporter.run()));
     }
     tasks.push(tokio::spawn(status::serve(page, views, access)));

@@ -138,6 +138,10 @@ impl Sync {
             .user_agent(crate::rules::AGENT)
             .build()
             .into();
+        if let Some(updates) = &mut self.updates {
+            // Also while central is away.
+            updates.look(&self.events, &self.store);
+        }
         let mut wait = FIRST_WAIT;
         loop {
             let asked = std::time::Instant::now();
@@ -166,7 +170,7 @@ impl Sync {
 
     fn ask_for_a_release(&mut self, agent: &Agent) {
         if let Some(updates) = &mut self.updates {
-            updates.ask_if_due(agent, &self.central, &self.events);
+            updates.ask_if_due(agent, &self.central, &self.events, &self.store);
         }
     }
 

@@ -3,9 +3,15 @@
 //! ```text
 //!   after a poll, every 10 min: GET /api/v1/release?board=..
 //!       200, another version --> written down --> the updater fetches, checks, installs
+//!         \                                         `--> and says in a file what became of it
+//!          '- that one was rolled back or refused <--' --> nothing is wanted
 //!       200, this version    --> nothing is wanted
 //!       204                  --> nothing is wanted: none is offered, or it was halted
 //! ```
+//!
+//! A release that did not prove itself here would not the next time either: written down
+//! again it would be installed and rolled back for ever. Whoever wants it tried once more
+//! removes the updater's file.
 //!
 //! The proxy installs nothing: it may not write the system, and what central says is
 //! only where a bundle lies. Whether that may be installed its own signature says, and
@@ -14,7 +20,10 @@
 use crate::config::Central;
 use crate::events::Events;
 use crate::files;
+use crate::outcome::{self, Teller};
+use crate::store::Store;
 use smart_mining_wire::Release;
+use smart_mining_wire::report::{Update, UpdateOutcome};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use ureq::Agent;
@@ -31,6 +40,8 @@ pub struct Updatable {
     pub running: String,
     /// Read by the updater; there while another release is wanted.
     pub wanted: PathBuf,
+    /// Written by the updater: what became of the last release it tried.
+    pub outcome: Option<PathBuf>,
 }
 
 pub(crate) struct Updates {
@@ -38,6 +49,7 @@ pub(crate) struct Updates {
     due: Instant,
     /// What was told last, so that it is told once.
     told: Option<String>,
+    outcomes: Teller,
 }
 
 impl Updates {
@@ -46,24 +58,34 @@ impl Updates {
             appliance,
             due: Instant::now(),
             told: None,
+            outcomes: Teller::default(),
         }
     }
 
+    /// What became of the last update, told if it is new.
+    pub fn look(&mut self, events: &Events, store: &Store) -> Option<Update> {
+        let path = self.appliance.outcome.as_deref()?;
+        let update = outcome::read(path);
+        self.outcomes
+            .tell(update.as_ref(), &self.appliance.board, events, store);
+        update
+    }
+
     /// Central was just reached. A fault here is no outage: it is asked again later.
-    pub fn ask_if_due(&mut self, agent: &Agent, central: &Central, events: &Events) {
+    pub fn ask_if_due(&mut self, agent: &Agent, central: &Central, events: &Events, store: &Store) {
         let now = Instant::now();
         if now < self.due {
             return;
         }
         self.due = now + EVERY;
-        let outcome = ask(agent, central, &self.appliance.board)
-            .and_then(|release| self.write_down(release.as_ref()).map(|()| release));
-        let text = match outcome {
-            Ok(Some(release)) if release.version != self.appliance.running => {
-                let (wanted, running) = (&release.version, &self.appliance.running);
-                Some(format!("release {wanted} is wanted; {running} is running"))
-            }
-            Ok(_) => None,
+        let last = self.look(events, store);
+        let answer = ask(agent, central, &self.appliance.board)
+            .map(|release| self.judge(release, last.as_ref()));
+        let text = match answer {
+            Ok(wish) => match self.write_down(wish.wanted()) {
+                Ok(()) => wish.text(&self.appliance.running),
+                Err(error) => Some(error),
+            },
             Err(error) => Some(error),
         };
         if self.told != text
@@ -74,11 +96,22 @@ impl Updates {
         self.told = text;
     }
 
+    fn judge(&self, release: Option<Release>, last: Option<&Update>) -> Wish {
+        let other = release.filter(|release| release.version != self.appliance.running);
+        let Some(release) = other else {
+            return Wish::Nothing;
+        };
+        match last.filter(|last| last.release == release.version) {
+            Some(last) if failed(last.outcome) => Wish::NotAgain(last.clone()),
+            // Kept, and yet another one runs: somebody went back, by hand.
+            Some(_) | None => Wish::Release(release),
+        }
+    }
+
     /// One line a value: the updater reads it without a parser.
     fn write_down(&self, release: Option<&Release>) -> Result<(), String> {
         let path = &self.appliance.wanted;
-        let other = release.filter(|release| release.version != self.appliance.running);
-        let written = match other {
+        let written = match release {
             None => files::remove(path),
             Some(release) => {
                 let text = format!(
@@ -98,6 +131,46 @@ impl Updates {
             }
         };
         written.map_err(|error| format!("{} cannot be written: {error}", path.display()))
+    }
+}
+
+const fn failed(outcome: UpdateOutcome) -> bool {
+    match outcome {
+        UpdateOutcome::RolledBack | UpdateOutcome::Refused => true,
+        UpdateOutcome::Kept => false,
+    }
+}
+
+/// What central's answer comes to here.
+enum Wish {
+    Nothing,
+    Release(Release),
+    /// Central wants a release that failed here.
+    NotAgain(Update),
+}
+
+impl Wish {
+    const fn wanted(&self) -> Option<&Release> {
+        match self {
+            Self::Release(release) => Some(release),
+            Self::Nothing | Self::NotAgain(_) => None,
+        }
+    }
+
+    /// For a person.
+    fn text(&self, running: &str) -> Option<String> {
+        match self {
+            Self::Nothing => None,
+            Self::Release(release) => {
+                let wanted = &release.version;
+                Some(format!("release {wanted} is wanted; {running} is running"))
+            }
+            Self::NotAgain(last) => Some(format!(
+                "release {} is offered and not tried again: it {}",
+                last.release,
+                outcome::words(last)
+            )),
+        }
     }
 }
 
@@ -164,6 +237,7 @@ mod tests {
         central: Central,
         listener: TcpListener,
         events: Events,
+        store: Store,
         folder: tempfile::TempDir,
     }
 
@@ -177,6 +251,7 @@ mod tests {
                     board: "rpi-arm64".to_owned(),
                     running: "1.0.0".to_owned(),
                     wanted: folder.path().join("wanted"),
+                    outcome: Some(folder.path().join("outcome")),
                 }),
                 central: Central {
                     url: format!("http://{}", listener.local_addr().expect("bound")),
@@ -185,7 +260,8 @@ mod tests {
                     report_every: Duration::from_secs(300),
                 },
                 listener,
-                events: Events::new(store),
+                events: Events::new(store.clone()),
+                store,
                 folder,
             }
         }
@@ -210,8 +286,13 @@ mod tests {
             });
             let config = Agent::config_builder().http_status_as_error(false).build();
             self.updates
-                .ask_if_due(&config.into(), &self.central, &self.events);
+                .ask_if_due(&config.into(), &self.central, &self.events, &self.store);
             central.join().expect("central answered")
+        }
+
+        fn tried(&self, version: &str, outcome: &str) {
+            let text = format!("VERSION={version}\nOUTCOME={outcome}\nREASON=why\n");
+            std::fs::write(self.folder.path().join("outcome"), text).expect("written");
         }
 
         fn wanted(&self) -> Option<String> {
@@ -259,9 +340,12 @@ mod tests {
         appliance.asks("204 No Content", "");
         let agent = Agent::new_with_defaults();
         // Nobody answers: it would be told.
-        appliance
-            .updates
-            .ask_if_due(&agent, &appliance.central, &appliance.events);
+        appliance.updates.ask_if_due(
+            &agent,
+            &appliance.central,
+            &appliance.events,
+            &appliance.store,
+        );
         assert_eq!(appliance.told(), Vec::<String>::new());
         assert!(appliance.updates.due > Instant::now() + EVERY / 2);
     }
@@ -306,5 +390,56 @@ mod tests {
                 "{told}"
             );
         }
+    }
+    #[test]
+    fn a_release_that_failed_here_is_not_wanted_again_and_that_is_told_once() {
+        for (outcome, words) in [
+            ("rolled-back", "was rolled back"),
+            ("refused", "was refused"),
+        ] {
+            let mut appliance = Appliance::new();
+            appliance.asks("200 OK", &json(&release("1.1.0")));
+            assert!(appliance.wanted().is_some());
+            appliance.tried("1.1.0", outcome);
+            for _ in 0..3 {
+                appliance.asks("200 OK", &json(&release("1.1.0")));
+                assert_eq!(appliance.wanted(), None);
+            }
+            let mut told = appliance.told();
+            told.reverse();
+            assert_eq!(
+                told,
+                [
+                    "release 1.1.0 is wanted; 1.0.0 is running".to_owned(),
+                    format!("release 1.1.0 {words} (why)"),
+                    format!("release 1.1.0 is offered and not tried again: it {words} (why)"),
+                ]
+            );
+            // The next one is another matter.
+            appliance.asks("200 OK", &json(&release("1.2.0")));
+            let wanted = appliance.wanted().expect("written");
+            assert!(wanted.starts_with("VERSION=1.2.0\n"), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn an_outcome_that_is_none_or_good_or_of_another_release_keeps_nothing_back() {
+        for (version, outcome) in [("1.1.0", "kept"), ("1.1.0", "?"), ("1.0.5", "rolled-back")] {
+            let mut appliance = Appliance::new();
+            appliance.tried(version, outcome);
+            appliance.asks("200 OK", &json(&release("1.1.0")));
+            assert!(appliance.wanted().is_some(), "{version} {outcome}");
+        }
+    }
+
+    #[test]
+    fn what_became_of_the_last_update_is_told_at_the_start_also_without_central() {
+        let mut appliance = Appliance::new();
+        appliance.tried("1.1.0", "rolled-back");
+        for _ in 0..2 {
+            let last = appliance.updates.look(&appliance.events, &appliance.store);
+            assert_eq!(last.expect("one").release, "1.1.0");
+        }
+        assert_eq!(appliance.told(), ["release 1.1.0 was rolled back (why)"]);
     }
 }

@@ -129,6 +129,7 @@ fn a_local_share_is_called_accepted_nowhere() {
         sequence: 0,
         state: FarmState::Mining,
         algorithms: BTreeMap::new(),
+        update: None,
     };
     farm.store.save_report(report).expect("saved");
     let waiting = farm.store.reader().expect("a reader").waiting_reports(9);

@@ -828,6 +828,7 @@ fn report(id: &str) -> Report {
         sequence: 1,
         state: FarmState::Mining,
         algorithms: BTreeMap::new(),
+        update: None,
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::view::{AlgorithmStatus, Status};
 use smart_mining_wire::Report;
 use smart_mining_wire::report::{
-    AlgorithmReport, FarmState, MAX_COUNT, MAX_HASHRATE, MAX_TIME, Route, Shares,
+    AlgorithmReport, FarmState, MAX_COUNT, MAX_HASHRATE, MAX_TIME, Route, Shares, Update,
 };
 use std::time::Duration;
 
@@ -44,7 +44,13 @@ pub fn state(status: &Status, elsewhere: bool) -> FarmState {
 }
 
 /// Without shares: the store adds those that it has not given to a report yet.
-pub fn report(id: String, status: &Status, state: FarmState, moment: Moment) -> Report {
+pub fn report(
+    id: String,
+    status: &Status,
+    state: FarmState,
+    moment: Moment,
+    update: Option<Update>,
+) -> Report {
     let entry = |lane: &AlgorithmStatus| (lane.algorithm, algorithm(lane, moment));
     Report {
         id,
@@ -54,6 +60,7 @@ pub fn report(id: String, status: &Status, state: FarmState, moment: Moment) -> 
         sequence: status.snapshot.sequence.min(MAX_COUNT),
         state,
         algorithms: status.algorithms.iter().map(entry).collect(),
+        update,
     }
 }
 

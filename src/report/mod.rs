@@ -26,6 +26,7 @@ mod post;
 
 use crate::config::Central;
 use crate::events::Events;
+use crate::outcome;
 use crate::store::{OutboxState, Reader, StoreError};
 use crate::text;
 use crate::view::Views;
@@ -33,6 +34,7 @@ use make::Moment;
 use pace::Pace;
 use post::{Outcome, Post};
 use smart_mining_core::{Duration as Span, Instant};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -62,6 +64,8 @@ pub struct Reporter {
     views: Arc<Views>,
     /// The store's own place cannot be used.
     elsewhere: bool,
+    /// Where the updater says what became of the last release it tried.
+    outcome: Option<PathBuf>,
     pace: Pace,
     /// Reports in the outbox, as it was read last. `None`: it could not be read.
     waiting: Option<u64>,
@@ -94,6 +98,7 @@ impl Reporter {
             pace: Pace::new(every, views.clock.now()),
             views,
             elsewhere,
+            outcome: None,
             waiting: None,
             post: Post::new(central),
             view,
@@ -103,6 +108,13 @@ impl Reporter {
             told: None,
             dropped: Dropped::default(),
         }
+    }
+
+    /// Tell of updates too.
+    #[must_use]
+    pub fn with_outcome(mut self, outcome: Option<PathBuf>) -> Self {
+        self.outcome = outcome;
+        self
     }
 
     /// Makes and sends for as long as the process lives.
@@ -140,7 +152,8 @@ impl Reporter {
             .and_then(|id| {
                 // What was counted up to this moment belongs to it.
                 self.views.ledger.write_to(&self.views.store);
-                let report = make::report(id, &status, state, moment);
+                let update = self.outcome.as_deref().and_then(outcome::read);
+                let report = make::report(id, &status, state, moment, update);
                 let saved = self.views.store.save_report(report);
                 saved.map_err(|error| error.to_string())
             });

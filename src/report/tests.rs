@@ -28,7 +28,7 @@ struct Farm {
     view: watch::Receiver<Option<ReportsView>>,
     /// What central was sent, one body each.
     bodies: mpsc::Receiver<Value>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 type Reply = (&'static str, &'static str, String);
@@ -124,7 +124,7 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         sync,
         view,
         bodies,
-        _folder: folder,
+        folder,
     }
 }
 
@@ -141,7 +141,7 @@ impl Farm {
                 uptime: Duration::from_secs(n as u64),
             };
             let status = self.reporter.views.status();
-            let report = make::report(format!("r{n}"), &status, FarmState::Mining, moment);
+            let report = make::report(format!("r{n}"), &status, FarmState::Mining, moment, None);
             self.store().save_report(report).expect("saved");
         }
         self.reporter.refresh();
@@ -410,6 +410,35 @@ fn a_report_has_the_counts_since_the_one_before_and_nobody_s_name() {
             .check()
             .expect("within the contract's bounds");
     }
+}
+
+#[test]
+fn a_report_tells_what_became_of_the_last_update_at_that_moment() {
+    let mut farm = farm(taken);
+    let file = farm.folder.path().join("outcome");
+    farm.reporter.outcome = Some(file.clone());
+    let mut told = Vec::new();
+    for text in [
+        "",
+        "VERSION=1.1.0\nOUTCOME=rolled-back\nREASON=no\u{1}page\n",
+        "VERSION=1.2.0\nOUTCOME=kept\n",
+        "nonsense",
+    ] {
+        std::fs::write(&file, text).expect("written");
+        let now = farm.reporter.views.clock.now();
+        farm.reporter.pace = Pace::new(Span::from_secs(0), now);
+        farm.reporter.make_if_due();
+        let reader = farm.store().reader().expect("a reader");
+        let newest = reader.waiting_reports(9).expect("read").pop();
+        let body = newest.expect("one").body;
+        let report: Value = serde_json::from_str(&body).expect("JSON");
+        told.push(report["update"].clone());
+        let reports = Reports::new(vec![serde_json::from_str(&body).expect("a report")]);
+        assert_eq!(reports.check(), Ok(()));
+    }
+    let back = json!({"release": "1.1.0", "outcome": "rolled-back", "reason": "no?page"});
+    let kept = json!({"release": "1.2.0", "outcome": "kept", "reason": ""});
+    assert_eq!(told, [Value::Null, back, kept, Value::Null]);
 }
 
 #[test]

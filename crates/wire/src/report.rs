@@ -6,6 +6,7 @@
 //! acknowledgement doubles nothing and a restart hides nothing.
 
 use crate::Algorithm;
+use crate::release::is_version;
 use crate::snapshot::is_name;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -22,6 +23,8 @@ const MAX_ID: usize = 64;
 const MAX_APPLIANCE: usize = 64;
 /// The last second of the year 9999.
 pub const MAX_TIME: u64 = 253_402_300_799;
+/// Of the words in which an update's outcome is explained.
+pub const MAX_REASON: usize = 200;
 /// What fits the database's integers, and JSON readers that count in signed ones.
 pub const MAX_COUNT: u64 = i64::MAX as u64;
 /// Far beyond the hashrate of all miners there are.
@@ -75,6 +78,42 @@ pub struct Report {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schema(schema_with = schema::algorithms))]
     pub algorithms: BTreeMap<Algorithm, AlgorithmReport>,
+    /// Of the last update that this appliance tried; absent if it never did, or cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub update: Option<Update>,
+}
+
+/// A release that was to be installed, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub struct Update {
+    /// Its version.
+    #[cfg_attr(
+        feature = "schema",
+        schema(
+            min_length = 1,
+            max_length = 63,
+            pattern = "^[A-Za-z0-9][A-Za-z0-9.+_-]{0,62}$"
+        )
+    )]
+    pub release: String,
+    pub outcome: UpdateOutcome,
+    /// For a person: printable characters and spaces.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schema(max_length = 200, pattern = "^[ -~]*$"))]
+    pub reason: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
+pub enum UpdateOutcome {
+    /// It ran, proved itself and stays.
+    Kept,
+    /// It was started and did not prove itself: the one before it runs again.
+    RolledBack,
+    /// It was never started.
+    Refused,
 }
 
 /// How the farm fares as a whole.
@@ -227,9 +266,36 @@ impl Report {
         if self.uptime > MAX_COUNT || self.sequence > MAX_COUNT {
             return Err("uptime and sequence must be below 2^63");
         }
+        self.update.as_ref().map_or(Ok(()), Update::check)?;
         self.algorithms
             .values()
             .try_for_each(AlgorithmReport::check)
+    }
+}
+
+impl Update {
+    fn check(&self) -> Result<(), &'static str> {
+        if !is_version(&self.release) {
+            return Err(
+                "an update's release must be 1 to 63 characters of A-Z a-z 0-9 . + _ -, the first of them a letter or digit",
+            );
+        }
+        let plain = |b: u8| b.is_ascii_graphic() || b == b' ';
+        if self.reason.len() > MAX_REASON || !self.reason.bytes().all(plain) {
+            return Err("an update's reason must be at most 200 printable ASCII characters");
+        }
+        Ok(())
+    }
+}
+
+impl UpdateOutcome {
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::RolledBack => "rolled-back",
+            Self::Refused => "refused",
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The bytes in which reports and releases travel, and what is refused of them.
 
 use proptest::prelude::*;
-use smart_mining_wire::report::{AlgorithmReport, FarmState, Route, Shares};
+use smart_mining_wire::report::{AlgorithmReport, FarmState, Route, Shares, Update, UpdateOutcome};
 use smart_mining_wire::{Algorithm, Release, Report, ReportError, Reports};
 use std::collections::BTreeMap;
 
@@ -39,6 +39,19 @@ fn report(id: &str) -> Report {
         sequence: 42,
         state: FarmState::MiningFromCache,
         algorithms: BTreeMap::from([(Algorithm::Sha256d, mining), (Algorithm::Scrypt, holding)]),
+        update: None,
+    }
+}
+
+/// The same from an appliance that has tried an update.
+fn updated(id: &str) -> Report {
+    Report {
+        update: Some(Update {
+            release: "0.2.0".into(),
+            outcome: UpdateOutcome::RolledBack,
+            reason: "not healthy within 900 s".into(),
+        }),
+        ..report(id)
     }
 }
 
@@ -60,7 +73,7 @@ fn read(text: &str) -> Result<Reports, serde_json::Error> {
 
 #[test]
 fn reports_are_written_as_these_bytes() {
-    let reports = Reports::new(vec![report("boot7-1"), report("boot7-2")]);
+    let reports = Reports::new(vec![report("boot7-1"), updated("boot7-2")]);
     let written = String::from_utf8(reports.to_bytes()).expect("UTF-8");
     assert_eq!(written, REPORTS.trim_end());
     assert_eq!(read(REPORTS).expect("its own bytes"), reports);
@@ -84,6 +97,18 @@ fn members_of_a_newer_appliance_are_tolerated_and_missing_options_have_defaults(
     let bare = read(bare).expect("enough");
     assert_eq!(bare.check(), Ok(()));
     assert!(bare.reports[0].algorithms.is_empty());
+    assert_eq!(
+        bare.reports[0].update, None,
+        "an older appliance sends none"
+    );
+    let silent = REPORTS.replace(",\"reason\":\"not healthy within 900 s\"", "");
+    let silent = read(&silent).expect("a reason is not needed");
+    let update = silent.reports[1].update.as_ref().expect("an update");
+    assert_eq!(
+        (update.outcome, update.reason.as_str()),
+        (UpdateOutcome::RolledBack, "")
+    );
+    assert!(read(&REPORTS.replacen("rolled-back", "postponed", 1)).is_err());
     assert!(read(&REPORTS.replacen("sha256d", "sha3", 1)).is_err());
     assert!(read(&REPORTS.replacen("mining-from-cache", "asleep", 1)).is_err());
 }
@@ -123,12 +148,43 @@ fn what_is_out_of_bounds_is_named() {
     assert!(route(|route| route.pool.clear()).starts_with("a route's pool"));
     assert!(route(|route| route.since = u64::MAX).starts_with("a route's since"));
 
+    let update = |change: &dyn Fn(&mut Update)| {
+        with(&|report| {
+            let mut update = updated("a").update.expect("an update");
+            change(&mut update);
+            report.update = Some(update);
+        })
+    };
+    for release in ["", ".1", "../x", "1 2", &"1".repeat(64)] {
+        let told = told(update(&|update| update.release = release.into()));
+        assert!(told.starts_with("an update's release"), "{release}: {told}");
+    }
+    for reason in ["two\nlines", "\u{e9}", "\u{0}", &"x".repeat(201)] {
+        let told = told(update(&|update| update.reason = reason.into()));
+        assert!(told.starts_with("an update's reason"), "{reason}: {told}");
+    }
+    for reason in ["", " ~", &"x".repeat(200)] {
+        assert_eq!(update(&|update| update.reason = reason.into()), Ok(()));
+    }
+
     assert_eq!(Reports::new(vec![]).check(), Err(ReportError::Number(0)));
     let many = Reports::new(vec![report("a"); 51]);
     assert_eq!(many.check(), Err(ReportError::Number(51)));
     let mut newer = Reports::new(vec![report("a")]);
     newer.version = 2;
     assert_eq!(newer.check(), Err(ReportError::Version(2)));
+}
+
+#[test]
+fn an_outcome_is_written_by_its_name() {
+    for outcome in [
+        UpdateOutcome::Kept,
+        UpdateOutcome::RolledBack,
+        UpdateOutcome::Refused,
+    ] {
+        let written = serde_json::to_string(&outcome).expect("plain data");
+        assert_eq!(written, format!("\"{}\"", outcome.name()));
+    }
 }
 
 #[test]
