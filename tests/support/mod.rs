@@ -40,6 +40,8 @@ pub struct Farm {
     pub extra: String,
     /// More keys of the sha256d listener.
     listener: String,
+    /// Set by an appliance's image.
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Farm {
@@ -51,7 +53,19 @@ impl Farm {
             status: free_address(),
             extra: String::new(),
             listener: String::new(),
+            environment: Vec::new(),
         }
+    }
+
+    /// An appliance that central may update: a `test-board` that runs release 1.0.0.
+    pub fn updatable(mut self) -> Self {
+        self.environment = vec![
+            ("SMART_MINING_BOARD", "test-board".into()),
+            ("SMART_MINING_RELEASE", "1.0.0".into()),
+            ("SMART_MINING_WANTED", self.folder.path().join("wanted")),
+            ("SMART_MINING_OUTCOME", self.folder.path().join("outcome")),
+        ];
+        self
     }
 
     /// Add a pool of the farm's own; order is rank.
@@ -101,7 +115,7 @@ impl Farm {
 
     pub fn start(self) -> Appliance {
         let config = self.write();
-        let child = launch(&config);
+        let child = launch(&config, &self.environment);
         Appliance {
             farm: self,
             config,
@@ -110,7 +124,7 @@ impl Farm {
     }
 }
 
-fn launch(config: &Path) -> Child {
+fn launch(config: &Path, environment: &[(&str, PathBuf)]) -> Child {
     let log = config.with_file_name("appliance.log");
     let log = std::fs::OpenOptions::new()
         .create(true)
@@ -124,6 +138,7 @@ fn launch(config: &Path) -> Child {
         // What it leaves in the folder for temporary files goes with the farm.
         .env("TMPDIR", config.with_file_name("."))
         .env("SMART_MINING_LOG", "debug")
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
@@ -148,7 +163,7 @@ impl Appliance {
 
     pub fn start_again(&mut self) {
         assert!(self.child.is_none(), "it still runs");
-        self.child = Some(launch(&self.config));
+        self.child = Some(launch(&self.config, &self.farm.environment));
     }
 
     /// SIGTERM, and its exit code.

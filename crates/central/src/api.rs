@@ -15,7 +15,8 @@
 //!
 //! The endpoints: [`best_pool`] (with [`decision`], its pure part), [`coins`], [`pools`],
 //! [`profitability`] (with [`history`]), [`sources`], [`snapshot`], [`reports`],
-//! [`fleet`] (with [`fleet_store`]), [`releases`], [`health`], [`metrics`], [`openapi`].
+//! [`fleet`] (with [`fleet_store`]), [`releases`] (with [`release_store`], and [`rollbacks`],
+//! which halts them), [`health`], [`metrics`], [`openapi`].
 //!
 //! What they share: [`request`] and [`page`] read and cut, [`problem`] is the form of
 //! every error, [`tokens`] and [`operator`] say who asks, [`limit`] how often they may,
@@ -40,9 +41,11 @@ mod pools;
 mod problem;
 mod profitability;
 mod reader;
+mod release_store;
 mod releases;
 mod reports;
 mod request;
+mod rollbacks;
 mod seen;
 mod server;
 mod snapshot;

@@ -41,6 +41,11 @@ const STEPS: &[Step] = &[
         name: "x16r",
         sql: include_str!("../migrations/0004_x16r.sql"),
     },
+    Step {
+        version: 5,
+        name: "outcomes of releases",
+        sql: include_str!("../migrations/0005_outcomes_of_releases.sql"),
+    },
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -73,6 +73,9 @@ INSERT INTO source_health (source, state, updated_at, last_error_at, last_error)
     VALUES ('coingecko', 'ok', now(), NULL, NULL), ('minerstat', 'no-key', now(), now(), 'no key');
 INSERT INTO rejections (day, source, fact, rule, value, detail, first_at, last_at)
     SELECT current_date, 'source-' || n, 'price', 'outlier', '1e9', 'too far off', now(), now() FROM generate_series(1, 300) AS n;
+INSERT INTO releases (version, board, url, sha256, size, rollback_index, wave_percent, halted, halted_at, halted_reason)
+    VALUES ('0.9.0', 'pi', 'https://x.example/i', repeat('0', 64), 5, 1, 10, true, now(), 'rolled back by 1 of 1 farms');
+INSERT INTO release_outcomes (version, farm, outcome, reason, reported_at) SELECT '0.9.0', id, 'rolled-back', 'why', now() FROM farms;
 SQL
 
 # Limits are for another test; here every case has to be judged.

@@ -14,7 +14,7 @@
 //! snapshot in memory is only ever replaced by one of a higher sequence: a database
 //! restored from an old backup must not take farms back.
 
-use super::releases::{self, Releases};
+use super::release_store::{self, Releases};
 use super::{stopped, tokens::TokenGate};
 use crate::db::Database;
 use crate::migrations::{self, MigrationError};
@@ -146,7 +146,7 @@ impl Feed {
             // Reconnecting is this task's business: it must read after each LISTEN.
             listener.eager_reconnect(false);
             listener
-                .listen_all([publish::CHANNEL, farms::CHANNEL, releases::CHANNEL])
+                .listen_all([publish::CHANNEL, farms::CHANNEL, release_store::CHANNEL])
                 .await?;
             Ok::<_, Away>(listener)
         };
@@ -166,7 +166,7 @@ impl Feed {
                     match (told.channel(), told.payload()) {
                         (farms::CHANNEL, "") => within(self.tokens.read_all()).await?,
                         (farms::CHANNEL, name) => within(self.tokens.read_one(name)).await?,
-                        (releases::CHANNEL, _) => self.read_releases().await?,
+                        (release_store::CHANNEL, _) => self.read_releases().await?,
                         _ => self.read_newest().await?,
                     }
                 }
@@ -180,7 +180,7 @@ impl Feed {
     }
 
     async fn read_releases(&self) -> Result<(), Away> {
-        let releases = within(releases::read(&self.database.pool)).await?;
+        let releases = within(release_store::read(&self.database.pool)).await?;
         self.releases.send_replace(Some(releases));
         Ok(())
     }

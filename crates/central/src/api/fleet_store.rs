@@ -4,7 +4,7 @@ use super::fleet::{FarmSort, Question};
 use super::page::{Cut, Order};
 use super::seen::unix_now;
 use serde::Serialize;
-use smart_mining_wire::report::{AlgorithmReport, FarmState};
+use smart_mining_wire::report::{AlgorithmReport, FarmState, Update};
 use smart_mining_wire::{Algorithm, Report};
 use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgRow};
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ pub struct FleetFarm {
     /// Route, hashrate and shares of each algorithm.
     #[schema(value_type = BTreeMap<String, AlgorithmReport>)]
     pub algorithms: BTreeMap<Algorithm, AlgorithmReport>,
+    /// The last update that it tried.
+    pub update: Option<Update>,
 }
 
 const MATCHING: &str = "FROM farms LEFT JOIN farm_state ON farm_state.farm = farms.id
@@ -136,6 +138,7 @@ fn farm(row: &PgRow, now: i64) -> Result<FleetFarm, sqlx::Error> {
         uptime: report.as_ref().map(|report| report.uptime),
         sequence: report.as_ref().map(|report| report.sequence),
         snapshot_age: published_at.map(|at| (now - at).max(0)),
+        update: report.as_ref().and_then(|report| report.update.clone()),
         algorithms: report.map(|report| report.algorithms).unwrap_or_default(),
     })
 }

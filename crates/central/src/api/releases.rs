@@ -4,6 +4,15 @@
 //! it is in. The wave is a function of farm and version, so every replica answers alike
 //! and a growing wave only adds farms. The list is small and in memory (the feed reads
 //! it), so that farms that ask cost no query and go on being answered in an outage.
+//!
+//! ```text
+//!                 too many farms roll it back (rollbacks.rs), with a reason
+//!             .--------------------------------------------------------------.
+//!             |                                                              v
+//!   POST --> offered --- PATCH {"halted": true}, without a reason --------> halted
+//!             ^                                                              |
+//!             '------------------- PATCH {"halted": false} ------------------'
+//! ```
 
 use super::App;
 use super::openapi::{
@@ -12,7 +21,9 @@ use super::openapi::{
 };
 use super::operator::ByOperator;
 use super::problem::Problem;
+use super::release_store::{self, Releases};
 use super::request::{Body, Params, Segment, bad_content};
+use super::rollbacks::Counts;
 use super::tokens::ByFarm;
 use axum::Json;
 use axum::extract::State;
@@ -22,19 +33,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smart_mining_wire::Release;
 use smart_mining_wire::release::is_version;
-use sqlx::{PgPool, Row as _, postgres::PgRow};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
-/// Where a change of the releases is announced.
-pub const CHANNEL: &str = "releases";
-/// The newest ones; no farm is offered one that is older.
-const MOST: i64 = 200;
-
-/// Newest first.
-pub type Releases = Arc<Vec<Rollout>>;
-
-/// A release, and how far it is rolled out.
+/// A release, how far it is rolled out, and what became of it at the farms.
 #[derive(Clone, Serialize, ToSchema)]
 pub struct Rollout {
     #[serde(flatten)]
@@ -44,6 +46,12 @@ pub struct Rollout {
     pub wave_percent: u8,
     /// Offered to nobody.
     pub halted: bool,
+    /// Unix seconds; null if it is not halted, or was before this was noted.
+    pub halted_at: Option<i64>,
+    /// In words, if it was halted for its rollbacks; null if the operator halted it.
+    pub halted_reason: Option<String>,
+    #[serde(flatten)]
+    pub outcomes: Counts,
     /// Unix seconds.
     pub created_at: i64,
 }
@@ -62,7 +70,10 @@ pub struct ReleaseList {
         NoToken, NoOperator, TooMany, Away,
     ))]
 pub async fn list(State(app): State<App>, _: ByOperator) -> Result<Json<ReleaseList>, Problem> {
-    let releases = app.reader.run(read(&app.reader.pool)).await?;
+    let releases = app
+        .reader
+        .run(release_store::read(&app.reader.pool))
+        .await?;
     let items = Arc::unwrap_or_clone(releases);
     Ok(Json(ReleaseList { items }))
 }
@@ -91,7 +102,8 @@ pub async fn add(
 ) -> Result<Response, Problem> {
     new.release.check().map_err(bad_content)?;
     check_wave(new.wave_percent)?;
-    let rollout = app.reader.run(insert(&app.reader.pool, &new)).await?;
+    let insert = release_store::insert(&app.reader.pool, &new.release, new.wave_percent);
+    let rollout = app.reader.run(insert).await?;
     let Some(rollout) = rollout else {
         let Release { version, board, .. } = &new.release;
         return Err(Problem::new(
@@ -118,7 +130,8 @@ pub struct ReleaseChange {
     #[schema(minimum = 0, maximum = 100, nullable = false)]
     #[serde(default, deserialize_with = "present")]
     wave_percent: Option<u8>,
-    /// Offer it to nobody; left as it is if absent.
+    /// Offer it to nobody; left as it is if absent. `false` takes it up again: rollbacks that
+    /// were known by then halt it no more, the next new one can.
     #[schema(nullable = false)]
     #[serde(default, deserialize_with = "present")]
     halted: Option<bool>,
@@ -159,7 +172,12 @@ pub async fn change(
     if !is_version(&version) {
         return Err(unknown());
     }
-    let work = update(&app.reader.pool, &version, &change);
+    let work = release_store::update(
+        &app.reader.pool,
+        &version,
+        change.wave_percent,
+        change.halted,
+    );
     let items = app.reader.run(work).await?;
     match items.is_empty() {
         true => Err(unknown()),
@@ -211,7 +229,7 @@ pub async fn desired(
         )));
     }
     let releases = app.feed.releases.borrow().clone();
-    let releases = releases.ok_or_else(Problem::database_away)?;
+    let releases: Releases = releases.ok_or_else(Problem::database_away)?;
     let fitting = |rollout: &&Rollout| rollout.release.board == board && rollout.is_for(&farm);
     match releases.iter().find(fitting) {
         Some(rollout) => {
@@ -236,93 +254,6 @@ fn place(farm: &str, version: &str) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h]) % 100
 }
 
-const COLUMNS: &str =
-    "version, board, url, sha256, size, rollback_index, notes, wave_percent, halted,
-    floor(extract(epoch FROM created_at))::bigint AS created_at";
-
-pub async fn read(pool: &PgPool) -> Result<Releases, sqlx::Error> {
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM releases
-         ORDER BY releases.created_at DESC, rollback_index DESC, version DESC LIMIT $1"
-    )))
-    .bind(MOST)
-    .fetch_all(pool)
-    .await?;
-    rows.iter()
-        .map(rollout)
-        .collect::<Result<_, _>>()
-        .map(Arc::new)
-}
-
-/// `None` if it is there already.
-async fn insert(pool: &PgPool, new: &NewRelease) -> Result<Option<Rollout>, sqlx::Error> {
-    let release = &new.release;
-    let mut tx = pool.begin().await?;
-    let row = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "INSERT INTO releases (version, board, url, sha256, size, rollback_index, notes, wave_percent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING RETURNING {COLUMNS}"
-    )))
-    .bind(&release.version)
-    .bind(&release.board)
-    .bind(&release.url)
-    .bind(&release.sha256)
-    .bind(release.size.cast_signed())
-    .bind(release.rollback_index.cast_signed())
-    .bind(&release.notes)
-    .bind(i32::from(new.wave_percent))
-    .fetch_optional(&mut *tx)
-    .await?;
-    sqlx::query("SELECT pg_notify($1, '')")
-        .bind(CHANNEL)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    row.as_ref().map(rollout).transpose()
-}
-
-async fn update(
-    pool: &PgPool,
-    version: &str,
-    change: &ReleaseChange,
-) -> Result<Vec<Rollout>, sqlx::Error> {
-    let mut tx = pool.begin().await?;
-    let rows = sqlx::query(sqlx::AssertSqlSafe(format!(
-        "UPDATE releases SET wave_percent = coalesce($2, wave_percent), halted = coalesce($3, halted)
-         WHERE version = $1 RETURNING {COLUMNS}"
-    )))
-    .bind(version)
-    .bind(change.wave_percent.map(i32::from))
-    .bind(change.halted)
-    .fetch_all(&mut *tx)
-    .await?;
-    sqlx::query("SELECT pg_notify($1, '')")
-        .bind(CHANNEL)
-        .execute(&mut *tx)
-        .await?;
-    tx.commit().await?;
-    rows.iter().map(rollout).collect()
-}
-
-fn rollout(row: &PgRow) -> Result<Rollout, sqlx::Error> {
-    let whole = |name| row.try_get::<i64, _>(name).map(i64::cast_unsigned);
-    let percent: i32 = row.try_get("wave_percent")?;
-    Ok(Rollout {
-        release: Release {
-            version: row.try_get("version")?,
-            board: row.try_get("board")?,
-            url: row.try_get("url")?,
-            sha256: row.try_get("sha256")?,
-            size: whole("size")?,
-            rollback_index: whole("rollback_index")?,
-            notes: row.try_get("notes")?,
-        },
-        // The table bounds it.
-        wave_percent: u8::try_from(percent).unwrap_or(0),
-        halted: row.try_get("halted")?,
-        created_at: row.try_get("created_at")?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -340,6 +271,9 @@ mod tests {
             },
             wave_percent,
             halted: false,
+            halted_at: None,
+            halted_reason: None,
+            outcomes: Counts::default(),
             created_at: 0,
         }
     }

@@ -9,11 +9,15 @@
 //! |-----------------|-----------------------|---------------------------------|
 //! | new             | stored                |                                 |
 //! | there already   | 200, nothing stored   | 409 with the ids; nothing stored|
+//!
+//! What reports that are new tell of updates is kept apart, in the same transaction, and can
+//! halt a release (rollbacks.rs). What was there already has been told.
 
 use super::App;
 use super::openapi::{Away, BadBody, BadContent, NoToken, NotJson, SlowBody, TooLarge, TooMany};
 use super::problem::{Problem, ProblemBody};
 use super::request::{Body, bad_content};
+use super::rollbacks::{self, Halt, Outcome};
 use super::seen::unix_now;
 use super::tokens::{self, ByFarm};
 use axum::Json;
@@ -22,9 +26,10 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use smart_mining_wire::report::Update;
 use smart_mining_wire::{Report, Reports};
 use sqlx::{PgPool, Postgres, Transaction};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use utoipa::ToSchema;
 
 /// All of these are stored now, by this request or an earlier one.
@@ -71,6 +76,7 @@ struct Row {
     /// Unix seconds; never later than now.
     at: i64,
     body: String,
+    update: Option<Update>,
 }
 
 impl Batch {
@@ -106,6 +112,20 @@ impl Batch {
         // Of two at the same second, the id decides; some order is all that matters.
         self.rows.values().max_by_key(|row| row.at)
     }
+
+    /// The newest outcome of each release that these reports tell of.
+    fn outcomes(&self, ids: &BTreeSet<String>) -> BTreeMap<&str, Outcome<'_>> {
+        let new = self.rows.iter().filter(|(id, _)| ids.contains(*id));
+        let mut rows: Vec<&Row> = new.map(|(_, row)| row).collect();
+        rows.sort_by_key(|row| row.at);
+        let told = rows.into_iter().filter_map(|row| {
+            let update = row.update.as_ref()?;
+            let at = row.at;
+            Some((update.release.as_str(), Outcome { update, at }))
+        });
+        // Of one release the last one stays.
+        told.collect()
+    }
 }
 
 /// Of each report as it was sent. `Value` sorts members by name.
@@ -122,6 +142,7 @@ fn row(report: &Report, hash: Vec<u8>, now: i64) -> Row {
         at: report.created_at.cast_signed().min(now),
         // Plain data of checked bounds: serialising it cannot fail.
         body: serde_json::to_string(report).unwrap_or_default(),
+        update: report.update.clone(),
     }
 }
 
@@ -147,38 +168,41 @@ async fn store(pool: &PgPool, farm: &str, batch: &Batch) -> Result<(), Problem> 
     if !differ.is_empty() {
         return Err(conflict(differ));
     }
-    if let Some(newest) = batch.newest().filter(|_| stored > 0) {
+    if let Some(newest) = batch.newest().filter(|_| !stored.is_empty()) {
         keep_newest(&mut tx, farm, newest).await?;
     }
+    let halts = rollbacks::record(&mut tx, farm, &batch.outcomes(&stored)).await?;
     tx.commit().await?;
+    halts.iter().for_each(Halt::log);
     Ok(())
 }
 
-/// Waits for a writer of the same ids, and then finds them there.
+/// Answers the ids that were new. Waits for a writer of the same ids, and then finds them
+/// there.
 async fn insert(
     tx: &mut Transaction<'static, Postgres>,
     farm: i64,
     batch: &Batch,
-) -> Result<u64, sqlx::Error> {
+) -> Result<BTreeSet<String>, sqlx::Error> {
     let ids: Vec<&str> = batch.rows.keys().map(String::as_str).collect();
     let hashes: Vec<&[u8]> = batch.rows.values().map(|row| row.hash.as_slice()).collect();
     let times: Vec<i64> = batch.rows.values().map(|row| row.at).collect();
     let bodies: Vec<&str> = batch.rows.values().map(|row| row.body.as_str()).collect();
-    let done = sqlx::query(
+    let new: Vec<String> = sqlx::query_scalar(
         "INSERT INTO reports (farm, id, body_sha256, created_at, body)
          SELECT $1, id, hash, to_timestamp(at), body::jsonb
          FROM unnest($2::text[], $3::bytea[], $4::bigint[], $5::text[]) AS sent (id, hash, at, body)
          ORDER BY id COLLATE \"C\"
-         ON CONFLICT (farm, id) DO NOTHING",
+         ON CONFLICT (farm, id) DO NOTHING RETURNING id",
     )
     .bind(farm)
     .bind(ids)
     .bind(hashes)
     .bind(times)
     .bind(bodies)
-    .execute(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    Ok(done.rows_affected())
+    Ok(new.into_iter().collect())
 }
 
 async fn differing(
