@@ -5,7 +5,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use support::request::ask;
 use support::{Api, Central, OPERATOR, STARTER, eventually};
 
@@ -57,6 +57,17 @@ impl Fleet {
 
     fn tells(&self, farm: usize, report: &Value) {
         assert_eq!(self.sends(farm, std::slice::from_ref(report)), 200);
+    }
+
+    fn sends_later(&self, replica: usize, farm: usize, report: &Value) -> JoinHandle<u16> {
+        let address = self.replicas[replica].address.clone();
+        let token = self.tokens[farm].clone();
+        let body = json!({"version": 1, "reports": [report]}).to_string();
+        thread::spawn(move || {
+            let json = [("content-type", "application/json")];
+            let (token, body) = (Some(token.as_str()), Some(body.as_bytes()));
+            ask(&address, "POST", "/api/v1/reports", token, &json, body).status
+        })
     }
 
     fn all_are_offered(&self, offered: bool) {
@@ -217,12 +228,18 @@ fn a_farm_counts_once_by_the_newest_that_it_told() {
     fleet.tells(0, &older);
     assert_eq!((fleet.is_halted(), fleet.counts()), (false, [1, 0, 0]));
 
-    // A body of which a part is new: the part that is old has been told.
-    let (first, second) = (report("rolled-back"), report("kept"));
+    // A body of which a part is new: the part that is old has been told, and of two at the
+    // same second the one that came last stays.
+    let (first, mut second, mut third) = (report("rolled-back"), report("kept"), report("kept"));
+    second["created_at"] = first["created_at"].clone();
     fleet.tells(1, &first);
     fleet.tells(1, &second);
-    assert_eq!(fleet.sends(1, &[first, second, report("kept")]), 200);
+    third["update"] = Value::Null;
+    assert_eq!(fleet.sends(1, &[first, third.clone()]), 200);
     assert_eq!((fleet.is_halted(), fleet.counts()), (false, [2, 0, 0]));
+    third["id"] = json!("newest");
+    third["update"] = report("kept")["update"].clone();
+    fleet.tells(1, &third);
     let farm = fleet.replicas[0].ask("GET", "/api/v1/farms/farm-1", Some(OPERATOR), &[], None);
     assert_eq!(
         farm.json()["update"],
@@ -302,17 +319,7 @@ fn rollbacks_at_the_same_moment_are_each_counted_once_and_none_is_missed() {
     let senders: Vec<_> = (4..24)
         .flat_map(|farm| [farm; 4])
         .enumerate()
-        .map(|(n, farm)| {
-            let address = fleet.replicas[n % 2].address.clone();
-            let token = fleet.tokens[farm].clone();
-            let body = json!({"version": 1, "reports": [report("rolled-back")]}).to_string();
-            thread::spawn(move || {
-                let json = [("content-type", "application/json")];
-                let path = "/api/v1/reports";
-                let (token, body) = (Some(token.as_str()), Some(body.as_bytes()));
-                ask(&address, "POST", path, token, &json, body).status
-            })
-        })
+        .map(|(n, farm)| fleet.sends_later(n % 2, farm, &report("rolled-back")))
         .collect();
     for sender in senders {
         assert_eq!(sender.join().expect("sent"), 200);
@@ -326,4 +333,24 @@ fn rollbacks_at_the_same_moment_are_each_counted_once_and_none_is_missed() {
         .filter_map(|word| word.parse().ok())
         .collect();
     assert!(figures[0] >= 2 && figures[1] == figures[0] + 4, "{reason}");
+}
+
+#[test]
+fn of_two_rollbacks_at_the_same_moment_the_second_sees_both() {
+    let fleet = Fleet::new(3);
+    for n in 0..30 {
+        let version = format!("2.0.{n}");
+        fleet.central.sql(&format!(
+            "INSERT INTO releases (version, board, url, sha256, size, rollback_index, wave_percent)
+             VALUES ('{version}', 'pi', 'https://x.example/i', repeat('0', 64), 5, 1, 100)"
+        ));
+        fleet.tells(0, &report_of(&version, "kept"));
+        let back = || report_of(&version, "rolled-back");
+        let senders = [1, 2].map(|farm| fleet.sends_later(farm % 2, farm, &back()));
+        for sender in senders {
+            assert_eq!(sender.join().expect("sent"), 200);
+        }
+    }
+    let sql = "SELECT count(*) FROM releases WHERE halted AND halted_reason LIKE '%2 of 3 farms;%'";
+    assert_eq!(fleet.central.sql(sql), "30");
 }
