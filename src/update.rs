@@ -2,11 +2,12 @@
 //!
 //! ```text
 //!   after a poll, every 10 min: GET /api/v1/release?board=..
-//!       200, another version --> written down --> the updater fetches, checks, installs
+//!       200, another version  --> written down --> the updater fetches, checks, installs
 //!         \                                         `--> and says in a file what became of it
 //!          '- that one was rolled back or refused <--' --> nothing is wanted
-//!       200, this version    --> nothing is wanted
-//!       204                  --> nothing is wanted: none is offered, or it was halted
+//!       200, an older one     --> nothing is wanted: a halt elsewhere sends nobody back
+//!       200, this version     --> nothing is wanted
+//!       204                   --> nothing is wanted: none is offered, or it was halted
 //! ```
 //!
 //! A release that did not prove itself here would not the next time either: written down
@@ -101,6 +102,9 @@ impl Updates {
         let Some(release) = other else {
             return Wish::Nothing;
         };
+        if is_older(&release.version, &self.appliance.running) {
+            return Wish::Older(release.version);
+        }
         match last.filter(|last| last.release == release.version) {
             Some(last) if failed(last.outcome) => Wish::NotAgain(last.clone()),
             // Kept, and yet another one runs: somebody went back, by hand.
@@ -141,19 +145,33 @@ const fn failed(outcome: UpdateOutcome) -> bool {
     }
 }
 
+/// Only where their numbers say so: `1.9.3` before `1.10.0`, nothing about `1.2-rc` and `1.2`.
+fn is_older(version: &str, than: &str) -> bool {
+    let numbers = |text: &str| -> Vec<Option<u64>> {
+        let parts = text.split(['.', '-', '+', '_']);
+        parts.map(|part| part.parse().ok()).collect()
+    };
+    let (version, than) = (numbers(version), numbers(than));
+    let mut parts = version.iter().zip(&than);
+    let differ = parts.find(|(a, b)| a != b || a.is_none());
+    matches!(differ, Some((Some(a), Some(b))) if a < b)
+}
+
 /// What central's answer comes to here.
 enum Wish {
     Nothing,
     Release(Release),
     /// Central wants a release that failed here.
     NotAgain(Update),
+    /// What runs here has proved itself here, whatever it did to others.
+    Older(String),
 }
 
 impl Wish {
     const fn wanted(&self) -> Option<&Release> {
         match self {
             Self::Release(release) => Some(release),
-            Self::Nothing | Self::NotAgain(_) => None,
+            Self::Nothing | Self::NotAgain(_) | Self::Older(_) => None,
         }
     }
 
@@ -169,6 +187,9 @@ impl Wish {
                 "release {} is offered and not tried again: it {}",
                 last.release,
                 outcome::words(last)
+            )),
+            Self::Older(version) => Some(format!(
+                "release {version} is offered and {running} is running: an older one is only installed by hand"
             )),
         }
     }
@@ -361,6 +382,43 @@ mod tests {
             assert!(appliance.wanted().is_some());
             appliance.asks(status, &body);
             assert_eq!(appliance.wanted(), None);
+        }
+    }
+
+    #[test]
+    fn an_older_release_is_not_gone_back_to_by_central_s_word() {
+        let mut appliance = Appliance::new();
+        for _ in 0..2 {
+            appliance.asks("200 OK", &json(&release("0.10.0")));
+        }
+        assert_eq!(appliance.wanted(), None);
+        assert_eq!(
+            appliance.told(),
+            [
+                "release 0.10.0 is offered and 1.0.0 is running: an older one is only installed by hand"
+            ]
+        );
+        appliance.asks("200 OK", &json(&release("1.0.1")));
+        assert!(appliance.wanted().is_some());
+    }
+
+    #[test]
+    fn only_numbers_say_which_release_is_older() {
+        for (version, than) in [
+            ("1.9.3", "1.10.0"),
+            ("0.9", "1.0.0"),
+            ("2026-11-01", "2026-11-26"),
+        ] {
+            assert!(is_older(version, than), "{version}");
+            assert!(!is_older(than, version), "{version}");
+        }
+        for (version, than) in [
+            ("1.2", "1.2"),
+            ("1.2-rc1", "1.2"),
+            ("1.2", "1.2.1"),
+            ("a.1", "b.2"),
+        ] {
+            assert!(!is_older(version, than), "{version}");
         }
     }
 
