@@ -13,6 +13,7 @@ rm -rf "$root"/usr/share/{man,info,locale,lintian,bash-completion,bug,zsh,initra
     "$root"/usr/share/{dracut,vim,gdb,gcc,mime,doc-base,i18n,applications,pixmaps} \
     "$root"/etc/{apt,dpkg,init.d,rc?.d,cron.*,update-motd.d,initramfs-tools,kernel,ifplugd,network,skel,adduser.conf,deluser.conf,debconf.conf} \
     "$root"/usr/lib/{apt,dpkg,dracut,klibc*,mime,initcpio,kernel} "$root"/usr/lib/systemd/boot "$root"/usr/lib/udev/hwdb.d \
+    "$root"/usr/share/{perl,snmp,misc/pci.ids*,keepalived,dbus-1/interfaces} "$root"/usr/lib/*/perl{,-base,5} "$root"/usr/bin/perl* "$root"/etc/{perl,snmp,keepalived} \
     "$root"/boot/{config,System.map}-* "$root"/var/{cache,lib,log,backups,mail,local,opt}/* "$root"/lib64/klibc*
 find "$root/usr/share/doc" -type f ! -name copyright -delete
 find "$root/usr/share/doc" -type l -delete
@@ -58,6 +59,7 @@ fill "$IMAGE/rauc/fw_env.config" > "$root/etc/fw_env.config"
 cp "$KEYS/bundle.ca.pem" "$root/etc/rauc/keyring.pem"
 cat > "$root/etc/smart-mining/release" <<RELEASE
 VERSION=$VERSION
+BOARD=$BOARD
 ROLLBACK_INDEX=$ROLLBACK_INDEX
 KEYS=$(cat "$KEYS/kind")
 RELEASE
@@ -91,16 +93,18 @@ fi
 
 # --- what starts ---------------------------------------------------------------------
 systemctl --root="$root" --quiet enable systemd-networkd.service systemd-resolved.service systemd-timesyncd.service nftables.service
-systemctl --root="$root" --quiet enable smart-mining-{proxy,provision,name,zram,grow,commit,screen}.service smart-mining-clock.timer
+systemctl --root="$root" --quiet enable smart-mining-{proxy,guide,provision,network,gateway,wifi,ssh,pair,zram,grow,commit,screen,light,journal-end}.service \
+    smart-mining-{clock,journal,update}.timer smart-mining-update.path
 systemctl --root="$root" --quiet set-default multi-user.target
 # Nobody logs in, and no package of a later release may open a door.
 systemctl --root="$root" --quiet mask getty@.service serial-getty@.service console-getty.service container-getty@.service \
-    ssh.service ssh.socket sshd.service emergency.service rescue.service debug-shell.service
+    ssh.service ssh.socket sshd.service dropbear.service keepalived.service emergency.service rescue.service debug-shell.service
 # Slow on a small board, and of no use where the root is read-only.
 systemctl --root="$root" --quiet mask ldconfig.service systemd-update-done.service systemd-hwdb-update.service \
     systemd-journal-catalog-update.service systemd-networkd-wait-online.service systemd-firstboot.service \
     e2scrub_reap.service e2scrub_all.timer wpa_supplicant.service systemd-pstore.service systemd-machine-id-commit.service \
-    dev-hugepages.mount dev-mqueue.mount systemd-random-seed.service apt-daily.timer
+    dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-fs-fuse-connections.mount \
+    modprobe@drm.service modprobe@fuse.service systemd-logind.service systemd-random-seed.service apt-daily.timer
 
 same_dates "$root"
 say "root: $(du -sm "$root" | cut -f 1) MB"

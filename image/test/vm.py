@@ -55,13 +55,17 @@ def wait(what, seconds, condition):
 
 
 class Appliance:
-    def __init__(self, folder, disk, hold=20, deadline=120, memory=512):
+    def __init__(self, folder, disk, hold=20, deadline=900, memory=512):
         self.folder = folder
         self.disk = os.path.join(folder, "card.img")
         self.console = os.path.join(folder, "console.log")
         self.memory = memory
         self.forwards = {}
-        self.extra = []
+        # Where its network card leads: outside, with a DHCP server of QEMU's.
+        self.lan = None
+        self.address = "52:54:00:12:34:56"
+        # Another machine than QEMU's own, in its words; such a one has no shell for us.
+        self.board = None
         self.process = None
         self.channel = None
         os.makedirs(folder, exist_ok=True)
@@ -89,26 +93,32 @@ class Appliance:
         if os.path.exists(path):
             os.unlink(path)
         forwards = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for guest, host in self.forwards.items())
+        common = ("-nographic", "-monitor", "none", "-netdev", self.lan or f"user,id=lan{forwards}")
+        if self.board:
+            return self.launch(["qemu-system-aarch64", *self.board, *common, *more])
         command = [
             *("qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a53", "-smp", "2", "-m", str(self.memory)),
-            *("-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin", "-nographic", "-monitor", "none"),
+            *("-bios", "/usr/lib/u-boot/qemu_arm64/u-boot.bin", *common),
             *("-serial", f"file:{self.console}"),
             *("-drive", f"if=none,id=card,file={self.disk},format=raw,cache=writeback"),
             *("-device", "virtio-blk-pci,drive=card"),
-            *("-netdev", f"user,id=lan{forwards}", "-device", "virtio-net-pci,netdev=lan,romfile="),
+            *("-device", f"virtio-net-pci,netdev=lan,romfile=,mac={self.address}"),
             *("-device", "virtio-serial-pci", "-chardev", f"socket,id=shell,path={path},server=on,wait=off"),
             *("-device", "virtserialport,chardev=shell,name=test"),
             *("-device", "i6300esb", "-action", "watchdog=reset"),
         ]
         for name in ("t.service", "tmp.mount"):
             command += ["-fw_cfg", f"name=opt/io.systemd.credentials/systemd.extra-unit.{name},file={self.folder}/{name}"]
-        with open(os.path.join(self.folder, "qemu.log"), "ab") as log:
-            self.process = subprocess.Popen([*command, *self.extra, *more], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.launch([*command, *more])
         wait("QEMU", 10, lambda: os.path.exists(path) or self.process.poll() is not None)
         if self.process.poll() is not None:
             raise Failed(f"QEMU ended by itself; see {self.folder}/qemu.log")
         self.channel = socket.socket(socket.AF_UNIX)
         self.channel.connect(path)
+
+    def launch(self, command):
+        with open(os.path.join(self.folder, "qemu.log"), "ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def cut_power(self):
         if self.process:
@@ -137,7 +147,7 @@ class Appliance:
             line += part
         return line.decode(errors="replace").strip()
 
-    def up(self, seconds=240):
+    def up(self, seconds=900):
         """Until the shell inside answers; how long it took. Also after a restart of its own."""
         began = time.monotonic()
         while self.read_line(began + seconds, f"the appliance did not start within {seconds} s") != "READY":
@@ -167,7 +177,7 @@ class Appliance:
             raise Failed(f"`{command}` ended with {code}: {text}")
         return text
 
-    def mining(self, seconds=240):
+    def mining(self, seconds=600):
         """Until the proxy is ready."""
         began = time.monotonic()
         wait("the proxy", seconds, lambda: self.run("systemctl is-active smart-mining-proxy")[0] == 0)
