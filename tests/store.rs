@@ -572,6 +572,89 @@ fn a_newer_release_s_store_is_left_alone() {
     assert_eq!(kept, 20);
 }
 
+/// What a failed release leaves: our store, in a schema that we do not know.
+fn newer(place: &Place) {
+    let raw = Connection::open(place.path()).expect("opens");
+    raw.execute_batch("ALTER TABLE snapshots ADD COLUMN more TEXT; INSERT OR IGNORE INTO snapshots (sequence, received_at, envelope) VALUES (21, 8, '{}')")
+        .expect("changed");
+    raw.pragma_update(None, "user_version", schema::VERSION + 1)
+        .expect("set");
+}
+
+#[test]
+fn after_a_release_that_failed_the_one_before_goes_on_with_its_own_store() {
+    let place = Place::new();
+    filled(&place);
+    // The new release copied it before it changed it.
+    let copy = place
+        .folder
+        .path()
+        .join(format!("farm.sqlite.schema-{}", schema::VERSION));
+    let raw = Connection::open(place.path()).expect("opens");
+    raw.execute("VACUUM INTO ?1", [copy.to_str().expect("UTF-8")])
+        .expect("copied");
+    drop(raw);
+    for round in 1..=2 {
+        newer(&place);
+        let (store, opened) = place.open();
+        let recovered = opened.recovered.expect("it is told");
+        assert!(
+            recovered.reason.contains("by a newer release"),
+            "{}",
+            recovered.reason
+        );
+        // A snapshot that the failed release received is as good as any: it is signed.
+        assert_eq!(opened.newest.map(|snapshot| snapshot.sequence), Some(21));
+        let events = store
+            .reader()
+            .expect("a reader")
+            .events(1000)
+            .expect("events");
+        assert!(events.iter().any(|event| event.code == "store-recovered"));
+        assert!(events.len() >= 500, "history from before goes on");
+        store.close().expect("closed");
+        let aside = place.files().into_iter().filter(|name| {
+            name.contains(".newer-") && !name.contains("-wal") && !name.contains("-shm")
+        });
+        assert_eq!(aside.count(), round, "nothing is thrown away");
+    }
+}
+
+#[test]
+fn an_older_release_s_store_is_copied_before_it_changes() {
+    let place = Place::new();
+    let mut raw = Connection::open(place.path()).expect("opens");
+    schema::migrate_to(&mut raw, 4).expect("an older release's");
+    raw.execute_batch(
+        "INSERT INTO snapshots (sequence, received_at, envelope) VALUES (9, 8, '{}')",
+    )
+    .expect("a row");
+    drop(raw);
+    // What an earlier update left.
+    std::fs::write(place.folder.path().join("farm.sqlite.schema-3"), "old").expect("written");
+    place.open().0.close().expect("closed");
+    let kept: Vec<String> = place
+        .files()
+        .into_iter()
+        .filter(|name| name.contains("schema-"))
+        .collect();
+    assert_eq!(kept, ["farm.sqlite.schema-4"]);
+    let copy = Connection::open(place.folder.path().join(&kept[0])).expect("opens");
+    let read = |query: &str| -> i64 { copy.query_row(query, (), |row| row.get(0)).expect("a row") };
+    assert_eq!(read("PRAGMA user_version"), 4);
+    assert_eq!(read("SELECT sequence FROM snapshots"), 9);
+    // The next start changes nothing, and copies nothing.
+    place.open().0.close().expect("closed");
+    assert_eq!(
+        place
+            .files()
+            .into_iter()
+            .filter(|name| name.contains("schema-"))
+            .count(),
+        1
+    );
+}
+
 fn garbage(path: &Path, at: u64, length: usize) {
     let file = fs::OpenOptions::new()
         .write(true)

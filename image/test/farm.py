@@ -133,7 +133,7 @@ def has_a_job(machine):
 def fetch(machine, path):
     """What the page's port answers outside: status and text."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{machine.forwards[80]}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{machine.forwards[80]}{path}", timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -1,7 +1,6 @@
 """What a technician writes on the card, and what the card and the page say to it."""
 
-import json
-import re
+import base64
 import subprocess
 
 from farm import FARM_TOML, HOST, POOL_PORT, Looked, appliance, expect, expect_in, fetch, page, story
@@ -45,63 +44,50 @@ MISTAKES = [
 
 
 class Card:
-    """The FAT partition of a machine that runs, for what another computer would do to it."""
+    """The FAT partition of a machine that runs: what another computer would do to it, and then a start."""
 
     def __init__(self, machine):
         self.machine = machine
+        machine.must("mkdir -p /tmp/card && mount -t vfat /run/smart-mining/fat /tmp/card")
 
-    def __call__(self, commands, seconds=120):
-        return self.machine.must(
-            "mkdir -p /tmp/card && mount -t vfat /run/smart-mining/fat /tmp/card && "
-            f"{{ {commands} ; }}; code=$?; umount /tmp/card; exit $code",
-            seconds,
-        )
+    def pull_out(self):
+        self.machine.must("umount /tmp/card")
 
-    def write(self, name, text):
-        import base64
-
-        self("rm -f /tmp/card/farm.t*")
-        encoded = base64.b64encode(text.encode()).decode()
-        # A line of the shell's channel is not endless.
-        parts = [encoded[at : at + 3000] for at in range(0, len(encoded), 3000)] or [""]
-        self.machine.must("rm -f /tmp/put; touch /tmp/put")
-        if len(parts) > 20:
-            self.machine.must(f"head -c {len(text)} /dev/zero | tr '\\000' x > /tmp/put")
+    def started_with(self, name, text):
+        """What STATUS.TXT says after a start with such a file, and what is in force then."""
+        if len(text) > 10_000:
+            # A line to the shell is not endless.
+            content = f"head -c {len(text)} /dev/zero | tr '\\000' x"
         else:
-            for part in parts:
-                self.machine.must(f"printf %s '{part}' | base64 -d >> /tmp/put")
-        self(f"cp /tmp/put /tmp/card/{name}")
-
-    def read(self, name):
-        return self(f"cat /tmp/card/{name}")
-
-    def start(self):
-        """What the next start does with it."""
-        return self.machine.run("systemctl restart smart-mining-provision")[0]
+            content = f"base64 -d <<< {base64.b64encode(text.encode()).decode()}"
+        told = self.machine.must(
+            f"rm -f /tmp/card/farm.t* && {content} > /tmp/card/{name} && systemctl restart smart-mining-provision && "
+            "cat /tmp/card/STATUS.TXT && echo ---- && sha256sum < /data/smart-mining/farm.toml"
+        )
+        return told.split("----")
 
 
 @story(quick=True)
 def each_mistake_on_the_card_has_its_message(cleanup):
     machine = Looked.at()
     card = Card(machine)
-    before = machine.must("cat /data/smart-mining/farm.toml")
+    before = machine.must("sha256sum < /data/smart-mining/farm.toml").strip()
     for text, says in MISTAKES:
-        card.write("farm.toml", text)
-        expect(f"provisioning {text[:30]!r}", card.start(), 0)
-        told = card.read("STATUS.TXT")
+        told, in_force = card.started_with("farm.toml", text)
         expect_in(f"STATUS.TXT of {text[-60:]!r}", says, told)
         expect_in("STATUS.TXT", "NOT taken", told)
         expect_in("STATUS.TXT", "goes on with the farm.toml that it took before", told)
-        expect("the one in force", machine.must("cat /data/smart-mining/farm.toml"), before)
+        expect("the one in force", in_force.strip(), before)
     expect("the state", machine.must("/usr/lib/smart-mining/state").split()[0], "3")
     # As a browser's download folder leaves it, and as Notepad hides it.
-    card.write("farm.toml.txt", "\ufeff" + FARM_TOML.replace("\n", "\r\n"))
-    card.start()
-    expect_in("STATUS.TXT", "has no mistake and is in force", card.read("STATUS.TXT"))
-    expect_in("the card's file", "kept-on-the-appliance", card.read("farm.toml.txt"))
-    expect("files of the card with the secret in them", card("grep -l a-secret-of-the-pool /tmp/card/* || true").strip(), "")
+    told, _ = card.started_with("farm.toml.txt", "\ufeff" + FARM_TOML.replace("\n", "\r\n"))
+    expect_in("STATUS.TXT", "has no mistake and is in force", told)
+    expect_in("the card's file", "kept-on-the-appliance", machine.must("cat /tmp/card/farm.toml.txt"))
+    leaks = machine.must("grep -l a-secret-of-the-pool /tmp/card/* || true").strip()
+    expect("files of the card with the secret in them", leaks, "")
     expect_in("the one in force", "a-secret-of-the-pool", machine.must("cat /data/smart-mining/farm.toml"))
-    card("mv /tmp/card/farm.toml.txt /tmp/card/farm.toml")
+    machine.must("mv /tmp/card/farm.toml.txt /tmp/card/farm.toml")
+    card.pull_out()
     print(f"     {len(MISTAKES)} mistakes, each with its message")
 
 

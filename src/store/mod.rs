@@ -13,6 +13,7 @@ mod outbox;
 mod reader;
 mod rows;
 pub mod schema;
+mod step_back;
 mod totals;
 mod types;
 mod writer;

@@ -7,7 +7,7 @@
 //! they are signed, so the gate finds out whether they are intact.
 
 use super::error::is_damage;
-use super::{Limits, Opened, Recovered, StoreError, StoredSnapshot, rows, schema};
+use super::{Limits, Opened, Recovered, StoreError, StoredSnapshot, rows, schema, step_back};
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, OpenOptions};
@@ -34,8 +34,9 @@ pub(super) struct Ready {
 pub(super) fn open(path: &Path, limits: &Limits) -> Result<Ready, StoreError> {
     let lock = lock(path)?;
     let damage = match inspect(path)? {
-        Some(reason) => reason,
-        None => match begin(path, limits) {
+        Finding::Damaged(reason) => reason,
+        Finding::Newer(found) => return from_newer(path, limits, lock, found),
+        Finding::Sound => match begin(path, limits) {
             Ok((connection, candidates)) => return Ok(ready(connection, lock, candidates, None)),
             Err(StoreError::Sqlite { source, .. }) if is_damage(&source) => source.to_string(),
             Err(other) => return Err(other),
@@ -43,14 +44,54 @@ pub(super) fn open(path: &Path, limits: &Limits) -> Result<Ready, StoreError> {
     };
     let salvaged = salvage(path);
     let recovered = Recovered {
-        moved_to: move_aside(path)?,
+        moved_to: move_aside(path, "corrupt")?,
         reason: damage,
         salvaged: salvaged.len(),
     };
     let (mut connection, _) = begin(path, limits)?;
-    rows::carry_over(&mut connection, &recovered, &salvaged, unix_now())
-        .map_err(|source| sqlite(path, "write the first rows", source))?;
+    let text = format!(
+        "the store was damaged ({}); it was moved to {} and a new one was made, with {} snapshots of the old one",
+        recovered.reason,
+        recovered.moved_to.display(),
+        recovered.salvaged,
+    );
+    carry_over(path, &mut connection, &text, &salvaged)?;
     Ok(ready(connection, lock, salvaged, Some(recovered)))
+}
+
+/// The release that wrote it was gone back from, or somebody installed an older one by hand.
+fn from_newer(path: &Path, limits: &Limits, lock: Lock, found: i64) -> Result<Ready, StoreError> {
+    // Signed, so the gate judges them whoever stored them.
+    let salvaged = salvage(path);
+    let aside = |path: &Path| move_aside(path, "newer");
+    let Some(mut recovered) = step_back::to_copy(path, found, aside)? else {
+        return Err(StoreError::Newer {
+            path: path.to_owned(),
+            found,
+            known: schema::VERSION,
+        });
+    };
+    recovered.salvaged = salvaged.len();
+    let (mut connection, _) = begin(path, limits)?;
+    let text = format!(
+        "{}; moved to {}",
+        recovered.reason,
+        recovered.moved_to.display()
+    );
+    carry_over(path, &mut connection, &text, &salvaged)?;
+    let candidates = rows::snapshots(&connection, CANDIDATES)
+        .map_err(|source| sqlite(path, "read it", source))?;
+    Ok(ready(connection, lock, candidates, Some(recovered)))
+}
+
+fn carry_over(
+    path: &Path,
+    connection: &mut Connection,
+    text: &str,
+    salvaged: &[StoredSnapshot],
+) -> Result<(), StoreError> {
+    rows::carry_over(connection, text, salvaged, unix_now())
+        .map_err(|source| sqlite(path, "write the first rows", source))
 }
 
 fn ready(
@@ -72,6 +113,10 @@ fn ready(
 
 /// Open for writing, in this release's schema, and read what a start needs.
 fn begin(path: &Path, limits: &Limits) -> Result<(Connection, Vec<StoredSnapshot>), StoreError> {
+    if let Err(error) = copy_if_older(path) {
+        // A farm mines without a way back, too.
+        log::warn!("{error}");
+    }
     let mut connection = connect(path, limits)?;
     schema::migrate(&mut connection, path)?;
     let fault = |source| sqlite(path, "read it", source);
@@ -79,6 +124,13 @@ fn begin(path: &Path, limits: &Limits) -> Result<(Connection, Vec<StoredSnapshot
     rows::Statements::prepare(&connection).map_err(fault)?;
     let candidates = rows::snapshots(&connection, CANDIDATES).map_err(fault)?;
     Ok((connection, candidates))
+}
+
+fn copy_if_older(path: &Path) -> Result<(), StoreError> {
+    match fs::metadata(path) {
+        Ok(file) if file.len() > 0 => step_back::keep_copy(path),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 pub(super) fn sqlite(path: &Path, what: &'static str, source: rusqlite::Error) -> StoreError {
@@ -89,7 +141,7 @@ pub(super) fn sqlite(path: &Path, what: &'static str, source: rusqlite::Error) -
     }
 }
 
-fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
@@ -143,21 +195,15 @@ fn lock(path: &Path) -> Result<Lock, StoreError> {
 ///
 /// On a connection that can only read: one that writes would already delete a
 /// log that it does not understand.
-fn inspect(path: &Path) -> Result<Option<String>, StoreError> {
+fn inspect(path: &Path) -> Result<Finding, StoreError> {
     if fs::metadata(path).map_or(true, |file| file.is_file() && file.len() == 0) {
-        return Ok(None);
+        return Ok(Finding::Sound);
     }
     match connect_to_read(path).map(|connection| examine(&connection)) {
-        Ok(Ok(Finding::Sound)) => Ok(None),
-        Ok(Ok(Finding::Damaged(reason))) => Ok(Some(reason)),
-        Ok(Ok(Finding::Newer(found))) => Err(StoreError::Newer {
-            path: path.to_owned(),
-            found,
-            known: schema::VERSION,
-        }),
-        Ok(Err(source)) if is_damage(&source) => Ok(Some(source.to_string())),
+        Ok(Ok(finding)) => Ok(finding),
+        Ok(Err(source)) if is_damage(&source) => Ok(Finding::Damaged(source.to_string())),
         // What a reader cannot judge (a creation cut short), the writer will.
-        Ok(Err(_)) | Err(_) => Ok(None),
+        Ok(Err(_)) | Err(_) => Ok(Finding::Sound),
     }
 }
 
@@ -223,18 +269,18 @@ fn salvage(path: &Path) -> Vec<StoredSnapshot> {
 }
 
 /// Give the three files a name that no file has.
-fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
+fn move_aside(path: &Path, what: &str) -> Result<PathBuf, StoreError> {
     let now = unix_now();
     let target = (0_u32..)
         .map(|n| match n {
-            0 => with_suffix(path, &format!(".corrupt-{now}")),
-            n => with_suffix(path, &format!(".corrupt-{now}-{n}")),
+            0 => with_suffix(path, &format!(".{what}-{now}")),
+            n => with_suffix(path, &format!(".{what}-{now}-{n}")),
         })
         .find(|target| {
             let free = |suffix: &str| fs::symlink_metadata(with_suffix(target, suffix)).is_err();
             SUFFIXES.iter().all(|suffix| free(suffix))
         })
-        .unwrap_or_else(|| with_suffix(path, ".corrupt"));
+        .unwrap_or_else(|| with_suffix(path, &format!(".{what}")));
     let aside = |source| StoreError::Aside {
         path: path.to_owned(),
         source,
@@ -247,10 +293,12 @@ fn move_aside(path: &Path) -> Result<PathBuf, StoreError> {
             Err(error) => return Err(aside(error)),
         }
     }
-    File::open(folder(path))
-        .and_then(|folder| folder.sync_all())
-        .map_err(aside)?;
+    sync_folder(path).map_err(aside)?;
     Ok(target)
+}
+
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
 }
 
 fn unix_now() -> u64 {

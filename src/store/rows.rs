@@ -1,7 +1,7 @@
 //! The statements: what goes into which table, and what is old enough to go.
 
 use super::totals::{TotalStatements, fold};
-use super::{Decision, Limits, Record, Recovered, StoredSnapshot};
+use super::{Decision, Limits, Record, StoredSnapshot};
 use rusqlite::{Connection, Statement, Transaction, params};
 
 /// Longest text of one row; a line that is longer tells nothing more.
@@ -145,10 +145,10 @@ fn stored_snapshot(row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredSnapshot> 
     })
 }
 
-/// The first rows of the store that takes a damaged one's place.
+/// The first rows of the store that takes another one's place.
 pub(super) fn carry_over(
     db: &mut Connection,
-    damage: &Recovered,
+    text: &str,
     salvaged: &[StoredSnapshot],
     now: u64,
 ) -> rusqlite::Result<()> {
@@ -163,13 +163,7 @@ pub(super) fn carry_over(
             keep,
         )?;
     }
-    let text = format!(
-        "the store was damaged ({}); it was moved to {} and a new one was made, with {} snapshots of the old one",
-        damage.reason,
-        damage.moved_to.display(),
-        damage.salvaged,
-    );
-    let row = params![int(now), "store-recovered", "store", cut(&text)];
+    let row = params![int(now), "store-recovered", "store", cut(text)];
     transaction.execute(INSERT_EVENT, row)?;
     transaction.commit()
 }

@@ -14,7 +14,7 @@ pub struct Opened {
     pub newest: Option<StoredSnapshot>,
     /// The newest few, newest first: the gate may refuse the first.
     pub candidates: Vec<StoredSnapshot>,
-    /// Set when a damaged store was moved aside.
+    /// Set when a store was moved aside: damaged, or a newer release's.
     pub recovered: Option<Recovered>,
 }
 
