@@ -130,10 +130,10 @@ def has_a_job(machine):
         return False
 
 
-def fetch(machine, path):
+def fetch(machine, path, patience=60):
     """What the page's port answers outside: status and text."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{machine.forwards[80]}{path}", timeout=60) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{machine.forwards[80]}{path}", timeout=patience) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -146,7 +146,7 @@ def page(machine):
 def accepted(machine):
     """Shares that the pool accepted, as the appliance's own metrics count them."""
     try:
-        text = fetch(machine, "/metrics")[1]
+        text = fetch(machine, "/metrics", 10)[1]
     except OSError:
         return 0
     return sum(

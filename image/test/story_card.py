@@ -59,7 +59,7 @@ class Card:
             # A line to the shell is not endless.
             content = f"head -c {len(text)} /dev/zero | tr '\\000' x"
         else:
-            content = f"base64 -d <<< {base64.b64encode(text.encode()).decode()}"
+            content = f"base64 -d <<< '{base64.b64encode(text.encode()).decode()}'"
         told = self.machine.must(
             f"rm -f /tmp/card/farm.t* && {content} > /tmp/card/{name} && systemctl restart smart-mining-provision && "
             "cat /tmp/card/STATUS.TXT && echo ---- && sha256sum < /data/smart-mining/farm.toml"
@@ -126,16 +126,25 @@ def an_empty_then_a_wrong_then_a_right_farm_toml(cleanup):
 def the_name_that_imager_was_given(cleanup):
     machine = appliance("imager")
     cleanup.append(machine.cut_power)
-    machine.put_on_fat("custom.toml", "config_version = 1\n[system]\nhostname = \"north-barn\"\n[user]\nname = \"pi\"\npassword = \"x\"\n")
+    machine.put_on_fat(
+        "custom.toml",
+        'config_version = 1\n[system]\nhostname = "north-barn"\n[user]\nname = "pi"\npassword = "x"\n'
+        '[wlan]\nssid = "Barn \\"7\\""\npassword = "long enough"\ncountry = "DE"\n',
+    )
     machine.start()
     machine.up()
     expect("the name", machine.must("cat /proc/sys/kernel/hostname").strip(), "north-barn")
+    # There is no radio here; wpa_supplicant reads the file, and then finds no card.
+    radio = machine.run("timeout 20 wpa_supplicant -D none -i lo -c /data/device/wpa_supplicant.conf")[1]
+    if "onfiguration" in radio or "Line" in radio:
+        raise Failed(f"wpa_supplicant does not read its file: {radio}")
+    expect_in("what wpa_supplicant says", "wpa_supplicant", radio)
     expect("accounts of people", machine.must("grep -c -E ':/home/' /etc/passwd || true").strip(), "0")
 
 
 def answers(machine, path):
     try:
-        return fetch(machine, path)[1]
+        return fetch(machine, path, 5)[1]
     except OSError:
         return None
 

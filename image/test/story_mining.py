@@ -76,7 +76,7 @@ def a_frozen_system_is_reset_by_the_watchdog(cleanup):
     expect_in("the hardware's watchdog", "/dev/watchdog0", machine.must("ls /dev/watchdog*"))
     began = time.monotonic()
     # systemd itself stands still: nobody feeds the hardware's watchdog any more.
-    machine.run("nohup bash -c 'sleep 1; echo 1 > /sys/fs/cgroup/init.scope/cgroup.freeze' > /dev/null 2>&1 &")
+    machine.run("(bash -c 'sleep 1; echo 1 > /sys/fs/cgroup/init.scope/cgroup.freeze' > /dev/null 2>&1 &)")
     machine.up(900)
     print(f"     up again {time.monotonic() - began:.0f} s after systemd froze")
     machine.mining()
@@ -102,4 +102,10 @@ def what_it_says_to_people(cleanup):
     # No pool is there in this story.
     expect("the state", state, "5 no pool can be reached")
     expect("the page", fetch(machine, "/healthz")[0], 200)
+    # What is left after a power cut.
+    machine.must("systemctl start smart-mining-journal")
+    expect_in("the journal on the card", "smart-mining-proxy", machine.must("cat /data/journal/now.log"))
+    machine.must("systemctl start smart-mining-journal")
+    twice = int(machine.must("sort /data/journal/now.log | uniq -d | grep -c 'Started smart-mining-proxy' || true"))
+    expect("lines that were kept twice", twice, 0)
 

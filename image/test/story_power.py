@@ -135,7 +135,7 @@ def power_cuts_at_random_moments_of_an_install(cleanup):
     seen = []
     for cut in range(cuts):
         seen.append(boots_whole(machine, ("0.1.0", "0.1.1")))
-        machine.run(f"nohup smart-mining-update --no-reboot {url}/0.1.1.raucb > /dev/null 2>&1 &")
+        machine.run(f"(smart-mining-update --no-reboot {url}/0.1.1.raucb > /dev/null 2>&1 &)")
         cut_while(machine, rng, 0.5, 60)
     seen.append(boots_whole(machine, ("0.1.0", "0.1.1")))
     print(f"     {cuts} cuts within 60 s after an install began; started: {' '.join(seen)}")
