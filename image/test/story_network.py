@@ -17,7 +17,7 @@ def a_gateway_that_is_silent_brings_dhcp_and_the_address_stays(cleanup):
     machine.start()
     machine.up()
     addresses = lambda: machine.must("ip -4 -brief address show scope global")
-    expect_in("addresses", "10.0.2.77/24", addresses())
+    wait("the static address", 200, lambda: "10.0.2.77/24" in addresses())
     expect("the name", machine.must("cat /proc/sys/kernel/hostname").strip(), "barn-7")
     began = time.monotonic()
     wait("an address by DHCP", 400, lambda: "10.0.2.15/24" in addresses())
