@@ -4,7 +4,7 @@ FROM debian:trixie-slim
 COPY packages /tmp/packages
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        $(awk '($1 == "any" || $1 == "aarch64") && $2 == "both" { print $3 }' /tmp/packages) \
+        $(awk '($1 == "any" || $1 == "aarch64") && $2 != "host" { print $3 }' /tmp/packages) \
     && rm -rf /var/lib/apt/lists/* /tmp/packages
 
 ENV CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc \
