@@ -174,7 +174,7 @@ fn check(path: &Path) -> ExitCode {
 /// A miner is an open file. What the system allows is taken; if that is too few, it is
 /// said now and not in the night in which all come back at once.
 fn raise_open_files(config: &Config) {
-    use nix::sys::resource::{Resource, getrlimit, setrlimit};
+    use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
     let miners: usize = config
         .listeners
         .iter()
@@ -184,7 +184,10 @@ fn raise_open_files(config: &Config) {
     let dedicated: usize = (config.listeners.iter())
         .map(|listener| listener.max_miners.min(MAX_DEDICATED))
         .sum();
-    let wanted = (miners + dedicated) as u64 + 256;
+    let others = dedicated + 256;
+    // As wide as the system counts files: 32 bits on a 32-bit one.
+    let limit = |files: usize| rlim_t::try_from(files).unwrap_or(rlim_t::MAX);
+    let wanted = limit(miners + others);
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
         return;
     };
@@ -196,7 +199,7 @@ fn raise_open_files(config: &Config) {
         log::warn!(
             "listener.max_miners allows {miners} miners, the limit of open files only about {}; \
              raise it (LimitNOFILE= of the unit, ulimit -n) to {wanted}",
-            allowed.saturating_sub(256 + dedicated as u64)
+            allowed.saturating_sub(limit(others))
         );
     }
 }
