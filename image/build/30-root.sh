@@ -13,7 +13,7 @@ rm -rf "$root"/usr/share/{man,info,locale,lintian,bash-completion,bug,zsh,initra
     "$root"/usr/share/{dracut,vim,gdb,gcc,mime,doc-base,i18n,applications,pixmaps} \
     "$root"/etc/{apt,dpkg,init.d,rc?.d,cron.*,update-motd.d,initramfs-tools,kernel,ifplugd,network,skel,adduser.conf,deluser.conf,debconf.conf} \
     "$root"/usr/lib/{apt,dpkg,dracut,klibc*,mime,initcpio,kernel} "$root"/usr/lib/systemd/boot "$root"/usr/lib/udev/hwdb.d \
-    "$root"/usr/share/{perl,snmp,misc/pci.ids*,keepalived,dbus-1/interfaces} "$root"/usr/lib/*/perl{,-base,5} "$root"/usr/bin/perl* "$root"/etc/{perl,snmp,keepalived} \
+    "$root"/usr/share/{perl,snmp,misc/pci.ids*,keepalived,dbus-1/interfaces} "$root"/usr/lib/*/perl{,-base,5} "$root"/usr/bin/perl* "$root"/etc/{perl,snmp} \
     "$root"/boot/{config,System.map}-* "$root"/var/{cache,lib,log,backups,mail,local,opt}/* "$root"/lib64/klibc*
 find "$root/usr/share/doc" -type f ! -name copyright -delete
 find "$root/usr/share/doc" -type l -delete
