@@ -30,7 +30,7 @@ def screen(machine):
 @story
 def pictures_for_the_docs(cleanup):
     os.makedirs(OUT, exist_ok=True)
-    wrong = FARM_TOML.replace("sha256d", "sha-256", 1).replace('user = "test.{worker}"', 'user = ""')
+    wrong = FARM_TOML.replace("sha256d", "sha257", 1).replace('user = "test.{worker}"', 'user = ""')
     machine = appliance("pictures", farm_toml=wrong)
     cleanup.append(machine.cut_power)
     machine.start()
@@ -41,7 +41,7 @@ def pictures_for_the_docs(cleanup):
     machine.run("sync")
     machine.cut_power()
     plain("status-wrong", EDITOR, on_fat(machine, "STATUS.TXT"))
-    machine.put_on_fat("farm.toml", FARM_TOML.replace('name = "test"', 'name = "North barn"'))
+    machine.put_on_fat("farm.toml", FARM_TOML.replace('name = "test"', 'name = "north-barn"'))
     cleanup.append(Running(machine.folder, "pool", "pool", "--bind", f"127.0.0.1:{POOL_PORT}").end)
     for number in range(1, 4):
         arguments = ("miner", "--pool", f"127.0.0.1:{machine.forwards[3333]}", "--name", f"rig{number}", "--hashrate", "20000")
