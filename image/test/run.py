@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 
 from farm import FOLDER, STORIES, WORDS, Looked
 from vm import Failed, tail
@@ -31,7 +32,10 @@ def main():
             story(cleanup)
             passed += 1
             print(f"  ok, {time.monotonic() - began:.0f} s", flush=True)
-        except (Failed, OSError, subprocess.CalledProcessError) as error:
+        # A fault of a story's own is no reason to leave out those after it.
+        except Exception as error:  # pylint: disable=broad-exception-caught
+            if not isinstance(error, (Failed, OSError, subprocess.CalledProcessError)):
+                traceback.print_exc(file=sys.stdout)
             failed.append(story.__name__)
             print(f"  FAILED after {time.monotonic() - began:.0f} s: {error}", flush=True)
             if isinstance(error, subprocess.CalledProcessError):

@@ -62,9 +62,10 @@ class Card:
             content = f"base64 -d <<< '{base64.b64encode(text.encode()).decode()}'"
         told = self.machine.must(
             f"rm -f /tmp/card/farm.t* && {content} > /tmp/card/{name} && systemctl restart smart-mining-provision && "
-            "cat /tmp/card/STATUS.TXT && echo ---- && sha256sum < /data/smart-mining/farm.toml"
+            "cat /tmp/card/STATUS.TXT && sha256sum < /data/smart-mining/farm.toml"
         )
-        return told.split("----")
+        told, _, in_force = told.strip().rpartition("\n")
+        return told, in_force
 
 
 @story(quick=True)
