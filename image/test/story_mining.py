@@ -98,9 +98,9 @@ def what_it_says_to_people(cleanup):
     )
     # On while it starts; then three blinks and a pause, again and again.
     expect("the light", shown.strip(), "1" + "0101010" * 3 + "none")
-    state = machine.must("/usr/lib/smart-mining/state").strip()
-    # No pool is there in this story.
-    expect("the state", state, "5 no pool can be reached")
+    # No pool is there in this story. The address comes when it comes.
+    wait("the state", 200, lambda: machine.must("/usr/lib/smart-mining/state").strip() == "5 no pool can be reached")
+    wait("the state in its file", 60, lambda: machine.must("cat /run/smart-mining/state").startswith("5 "))
     expect("the page", fetch(machine, "/healthz")[0], 200)
     # What is left after a power cut.
     machine.must("systemctl start smart-mining-journal")
