@@ -14,6 +14,7 @@ pub fn run(data: PathBuf, bind: SocketAddr) -> ExitCode {
     let outcome = runtime.and_then(|runtime| {
         runtime.block_on(async {
             let listener = TcpListener::bind(bind).await?;
+            println!("the page is at http://{}/", listener.local_addr()?);
             status::serve_guide(listener, data).await;
             Ok(())
         })

@@ -4,12 +4,11 @@
 
 use serde_json::Value;
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output};
-use std::time::{Duration, Instant};
+use std::process::{Child, Command, Output, Stdio};
 
 struct Appliance {
     root: tempfile::TempDir,
@@ -433,27 +432,24 @@ struct Guide {
 
 impl Guide {
     fn of(appliance: &Appliance) -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = free.local_addr().expect("bound");
-        drop(free);
-        let process = Command::new(env!("CARGO_BIN_EXE_smart-mining-proxy"))
+        let mut process = Command::new(env!("CARGO_BIN_EXE_smart-mining-proxy"))
             .arg("guide")
             .arg(appliance.data(""))
-            .args(["--bind", &address.to_string()])
+            .args(["--bind", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
             .spawn()
             .expect("the binary runs");
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().expect("piped"))
+            .read_line(&mut line)
+            .expect("it says where the page is");
+        let address = line.trim().trim_start_matches("the page is at http://");
+        let address = address.trim_end_matches('/').parse().expect("an address");
         Self { process, address }
     }
 
     fn get(&self, path: &str) -> String {
-        let until = Instant::now() + Duration::from_secs(20);
-        let mut stream = loop {
-            match TcpStream::connect(self.address) {
-                Ok(stream) => break stream,
-                Err(error) => assert!(Instant::now() < until, "{error}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        let mut stream = TcpStream::connect(self.address).expect("reached");
         let ask = format!("GET {path} HTTP/1.1\r\nHost: barn\r\nConnection: close\r\n\r\n");
         stream.write_all(ask.as_bytes()).expect("sent");
         let mut answer = String::new();

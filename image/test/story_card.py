@@ -3,21 +3,10 @@
 import base64
 import subprocess
 
-from farm import FARM_TOML, HOST, POOL_PORT, Looked, appliance, expect, expect_in, fetch, page, story
+from farm import FARM_TOML, Looked, appliance, expect, expect_in, fetch, page, story
 from vm import Failed, wait
 
-SMALL = f"""\
-[farm]
-name = "test"
-[[listener]]
-algorithm = "sha256d"
-[[pool]]
-id = "pool-a"
-algorithm = "sha256d"
-coin = "BTC"
-url = "stratum+tcp://{HOST}:{POOL_PORT}"
-user = "test.{{worker}}"
-"""
+SMALL = FARM_TOML.partition("[status]")[0]
 
 # What stands on the card, and what STATUS.TXT must say of it.
 MISTAKES = [
