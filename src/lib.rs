@@ -43,7 +43,6 @@ pub mod status;
 pub mod store;
 pub mod supervisor;
 pub mod sync;
-pub mod text;
 pub mod tls;
 pub mod update;
 pub mod view;

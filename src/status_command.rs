@@ -1,8 +1,8 @@
 //! `smart-mining-proxy status`: the status page for a terminal.
 
 use serde_json::Value;
+use smart_mining_page::words::{duration, hashrate};
 use smart_mining_proxy::report;
-use smart_mining_proxy::text::{duration, hashrate};
 use std::process::ExitCode;
 use std::time::Duration;
 

@@ -28,12 +28,12 @@ use crate::config::Central;
 use crate::events::Events;
 use crate::outcome;
 use crate::store::{OutboxState, Reader, StoreError};
-use crate::text;
 use crate::view::Views;
 use make::Moment;
 use pace::Pace;
 use post::{Outcome, Post};
 use smart_mining_core::{Duration as Span, Instant};
+use smart_mining_page::words::duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -326,7 +326,7 @@ fn spread(most: Duration) -> Duration {
 pub fn line(waiting: u64, oldest_seconds: Option<u64>) -> String {
     match (waiting, oldest_seconds) {
         (0, _) => "none wait".to_owned(),
-        (waiting, Some(age)) => format!("{waiting} wait, the oldest for {}", text::duration(age)),
+        (waiting, Some(age)) => format!("{waiting} wait, the oldest for {}", duration(age)),
         (waiting, None) => {
             format!("{waiting} wait, the oldest of unknown age (the clock is behind)")
         }

@@ -2,7 +2,7 @@
 
 use super::door::{Door, Peer};
 use super::only_the_lan;
-use super::page::{STYLE, text};
+use super::page::text;
 use crate::config::Network;
 use crate::provision::{Outcome, Report};
 use axum::extract::State;
@@ -12,6 +12,7 @@ use axum::response::Html;
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::{Value, json};
+use smart_mining_page::STYLE;
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -2,21 +2,16 @@
 
 use crate::provision::Outcome;
 use crate::registry::MinerView;
-use crate::text::{duration, hashrate};
 use crate::view::{AlgorithmStatus, Status, Views};
 use crate::workers::RefusedWorker;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Html;
+use axum::routing::get;
+use smart_mining_page::STYLE;
+use smart_mining_page::words::{duration, hashrate};
 use std::fmt::Write;
-
-pub(super) const STYLE: &str = "
-:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
-body{max-width:70rem;margin:0 auto;padding:1rem}
-h1{font-size:1.3rem}h2{font-size:1.1rem;margin-top:2rem}
-.state{display:inline-block;padding:.1rem .7rem;border-radius:1rem;color:#fff;background:#1a7f37}
-.silent{color:light-dark(#b3261e,#ffb4ab)}
-.cache{background:#7a5c00}.hold{background:#b3261e}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
-th,td{text-align:left;padding:.25rem .7rem .25rem 0;border-bottom:1px solid #8884;white-space:nowrap}
-td.n,th.n{text-align:right}";
+use std::sync::Arc;
 
 /// Miners that the page lists; a browser that gets it every 5 s has to draw them.
 const ROWS: usize = 1000;
@@ -34,6 +29,13 @@ pub(super) fn text(raw: &str) -> String {
         }
     }
     safe
+}
+
+pub(super) fn routes() -> Router<Arc<Views>> {
+    Router::new().route(
+        "/",
+        get(|State(views): State<Arc<Views>>| async move { Html(render(&views)) }),
+    )
 }
 
 pub fn render(views: &Views) -> String {
