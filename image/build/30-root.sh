@@ -63,6 +63,8 @@ BOARD=$BOARD
 ROLLBACK_INDEX=$ROLLBACK_INDEX
 KEYS=$(cat "$KEYS/kind")
 RELEASE
+# popen() of C needs it: keepalived asks for the version of ip that way, and does not expect to fail.
+ln -sf bash "$root/usr/bin/sh"
 ln -sf vmlinuz-"$kernel" "$root/boot/vmlinuz"
 ln -sf /run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
 ln -sf /proc/self/mounts "$root/etc/mtab"
