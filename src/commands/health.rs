@@ -27,7 +27,7 @@ pub fn run(config: &Path, needs_central: bool) -> ExitCode {
 fn ask(bind: SocketAddr) -> Result<Value, String> {
     let address = reachable(bind);
     let error = |error: String| format!("the status page at {address} does not answer: {error}");
-    let answer = crate::status_command::fetch(&format!("http://{address}"))
+    let answer = super::status::fetch(&format!("http://{address}"))
         .map_err(|cause| error(cause.to_string()))?;
     serde_json::from_str(&answer).map_err(|cause| error(cause.to_string()))
 }
