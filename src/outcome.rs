@@ -10,7 +10,7 @@
 //! file that is missing, too long or says something else is no update, and a reason is
 //! brought into the form in which it may travel.
 
-use crate::events::Events;
+use crate::events::{Code, Events, Subject};
 use crate::files;
 use crate::store::{Record, Store};
 use smart_mining_wire::release::is_version;
@@ -95,7 +95,7 @@ impl Teller {
         if self.told.as_ref() == Some(&text) {
             return;
         }
-        events.record("update", board, text.as_str());
+        events.record(Code::Update, Subject::Board(board), text.as_str());
         store.record(Record::Meta {
             key: TOLD,
             value: text.clone(),

@@ -10,7 +10,7 @@ use smart_mining_core::share::WorkerName;
 use smart_mining_core::sv1::Judged;
 use smart_mining_core::{Algorithm, Duration, Instant};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -238,6 +238,12 @@ impl Miner {
     pub fn label(&self) -> String {
         let worker = lock(&self.state).worker.clone();
         format!("{worker} ({})", self.address)
+    }
+
+    /// Its worker's name and where it comes from.
+    pub fn who(&self) -> (String, IpAddr) {
+        let worker = lock(&self.state).worker.as_str().to_owned();
+        (worker, self.address.ip())
     }
 
     fn view(&self, now: Instant) -> MinerView {

@@ -4,7 +4,7 @@
 //! makes one quiet for that long every few seconds; so people are told after two,
 //! and of all of an algorithm in one event, at most one in five minutes.
 
-use crate::events::Events;
+use crate::events::{Code, Events, Subject};
 use crate::journal::RateLimit;
 use crate::registry::{Miner, Registry};
 use smart_mining_core::{Algorithm, Duration, Instant};
@@ -52,15 +52,30 @@ impl Silence {
         // Those that may not be told now are found again by the next look.
         if !look.silent.is_empty() && limits.silent.allow(moment).is_some() {
             let text = format!("no share for 2 min or more: {}", names(&look.silent));
-            self.events.record("miner-silent", algorithm.name(), text);
+            tell(
+                &self.events,
+                Code::MinerSilent,
+                algorithm,
+                &look.silent,
+                text,
+            );
             mark(&look.silent, true);
         }
         if !look.back.is_empty() && limits.back.allow(moment).is_some() {
             let text = format!("finds shares again: {}", names(&look.back));
-            self.events.record("miner-back", algorithm.name(), text);
+            tell(&self.events, Code::MinerBack, algorithm, &look.back, text);
             mark(&look.back, false);
         }
     }
+}
+
+fn tell(events: &Events, code: Code, algorithm: Algorithm, miners: &[Arc<Miner>], text: String) {
+    let named = miners.iter().take(NAMED).map(|miner| miner.who());
+    let subject = Subject::Miners {
+        algorithm,
+        workers: &named.collect::<Vec<_>>(),
+    };
+    events.record(code, subject, text);
 }
 
 fn mark(miners: &[Arc<Miner>], silent: bool) {

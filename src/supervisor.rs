@@ -9,7 +9,7 @@
 
 use crate::clock::{Clock, unix_now};
 use crate::config::Config;
-use crate::events::Events;
+use crate::events::{Code, Events, Subject};
 use crate::lane::{self, Surroundings};
 use crate::ledger::Ledger;
 use crate::notify::Notifier;
@@ -52,7 +52,7 @@ pub async fn run(
     tell_recovery(&events, &opened);
     let is_elsewhere = elsewhere.is_some();
     if let Some(why) = elsewhere {
-        events.record("store-unusable", "store", why);
+        events.record(Code::StoreUnusable, Subject::Store, why);
     }
     let access: Arc<[_]> = config.access.clone().into();
     let mut ports = Vec::new();
@@ -84,10 +84,10 @@ pub async fn run(
     let (mut pulses, mut lanes, mut tasks) = (Pulses::default(), Vec::new(), Vec::new());
     tasks.push(tokio::task::spawn_blocking(move || checker.run()));
     for (index, bound) in (0..).zip(ports) {
-        let address = bound.address().to_string();
+        let address = bound.address();
         events.record(
-            "listening",
-            &address,
+            Code::Listening,
+            Subject::Port(address),
             format!("{} miners", bound.config.algorithm),
         );
         let started = lane::start(index, bound, ranking.clone(), around.clone())?;
@@ -98,7 +98,7 @@ pub async fn run(
         tasks.extend(started.tasks);
         lanes.push(LaneSource {
             algorithm: started.algorithm,
-            address,
+            address: address.to_string(),
             view: started.view,
         });
     }
@@ -118,7 +118,7 @@ pub async fn run(
         provisioning: card,
     });
     let address = page.local_addr()?;
-    events.record("listening", &address.to_string(), "status page");
+    events.record(Code::Listening, Subject::Port(address), "status page");
     let page_views = views.clone();
     if let Some(central) = &config.central {
         // From here on the store counts shares for reports; none was written yet.
@@ -135,7 +135,9 @@ pub async fn run(
         tasks.push(tokio::task::spawn_blocking(move || sync.run()));
     }
     let outcome = watch_over(&around, &page_views, &mut pulses, &mut tasks).await;
-    events.record("stopped", &config.farm.name, "the appliance stops");
+    let farm = Subject::Farm(&config.farm.name);
+    events.record(Code::Stopped, farm, "the appliance stops");
+    events.finish();
     around.ledger.finish(&store);
     // Writes what is pending; the file is whole without its WAL afterwards.
     store.close()?;
@@ -154,7 +156,7 @@ fn tell_recovery(events: &Events, opened: &Opened) {
             recovered.reason,
             recovered.moved_to.display()
         );
-        events.tell("store-recovered", "store", text);
+        events.tell(Code::StoreRecovered, Subject::Store, text);
     }
 }
 
@@ -203,8 +205,8 @@ async fn watch_over(
     );
     notifier.ready();
     around.events.record(
-        "started",
-        around.rules.farm.as_str(),
+        Code::Started,
+        Subject::Farm(&around.rules.farm),
         format!("version {}", env!("CARGO_PKG_VERSION")),
     );
     let fed_within = notifier
@@ -230,6 +232,7 @@ async fn watch_over(
                     let (now, moment) = (around.clock.now(), std::time::Instant::now());
                     silence.look(algorithm, has_route, now, moment);
                 }
+                around.events.settle();
                 notifier.status(&views.line());
                 if silent.is_empty() {
                     notifier.watchdog();

@@ -12,7 +12,7 @@
 
 use crate::clock::{Clock, unix_now};
 use crate::config::Central;
-use crate::events::Events;
+use crate::events::{Code, Events, Subject};
 use crate::store::{Store, StoredSnapshot};
 use crate::update::{Updatable, Updates};
 use smart_mining_core::Instant;
@@ -244,9 +244,9 @@ impl Sync {
                 )
             })?;
         let text = format!("{} entries", snapshot.entries.len());
-        let subject = snapshot.sequence.to_string();
+        let subject = Subject::Snapshot(snapshot.sequence);
         self.put_in_force(snapshot, received_at);
-        self.events.record("snapshot-accepted", &subject, text);
+        self.events.record(Code::SnapshotAccepted, subject, text);
         Ok(())
     }
 
@@ -270,7 +270,8 @@ impl Sync {
         });
         // The same refusal again is counted, not told again.
         if new {
-            self.events.record("snapshot-refused", "central", text);
+            self.events
+                .record(Code::SnapshotRefused, Subject::Central, text);
         }
     }
 
@@ -283,7 +284,7 @@ impl Sync {
         });
         if before == Some(false) {
             self.events
-                .record("central-back", "central", "answers again");
+                .record(Code::CentralBack, Subject::Central, "answers again");
         }
     }
 
@@ -295,7 +296,8 @@ impl Sync {
         });
         if before != Some(false) {
             let text = format!("{error}; routing goes on from the stored snapshot");
-            self.events.record("central-unreachable", "central", text);
+            self.events
+                .record(Code::CentralUnreachable, Subject::Central, text);
         }
     }
 }

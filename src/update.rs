@@ -19,7 +19,7 @@
 //! its rollback index.
 
 use crate::config::Central;
-use crate::events::Events;
+use crate::events::{Code, Events, Subject};
 use crate::files;
 use crate::outcome::{self, Teller};
 use crate::store::Store;
@@ -92,7 +92,8 @@ impl Updates {
         if self.told != text
             && let Some(text) = &text
         {
-            events.record("update", &self.appliance.board, text.as_str());
+            let board = Subject::Board(&self.appliance.board);
+            events.record(Code::Update, board, text.as_str());
         }
         self.told = text;
     }

@@ -4,7 +4,7 @@ use super::link::{Link, LinkReport, Suggestion};
 use super::random;
 use crate::clock::{Clock, unix_now};
 use crate::config::Network;
-use crate::events::Events;
+use crate::events::{Code, Events, Subject};
 use crate::ledger::Ledger;
 use crate::listener::{Bound, Delivery, Inbox, LinkHandle, Needs, Outbox, Published, Reactor};
 use crate::pulse::Pulse;
@@ -213,16 +213,19 @@ impl Task {
                 if let Some(name) = self.names.get(&link)
                     && self.failures.remove(name).is_some()
                 {
-                    self.around
-                        .events
-                        .record("pool-ready", name, "the pool is usable again");
+                    self.around.events.record(
+                        Code::PoolReady,
+                        Subject::Pool(name),
+                        "the pool is usable again",
+                    );
                 }
                 self.lane.work(link, terms, now);
             }
             LinkReport::Notice(link, text) => {
                 // A link that was let go has nothing more to tell.
                 if let Some(name) = self.names.get(&link) {
-                    self.around.events.record("pool-notice", name, text);
+                    let pool = Subject::Pool(name);
+                    self.around.events.record(Code::PoolNotice, pool, text);
                 }
             }
             LinkReport::Resumed { link, same, shares } => self.resumed(link, same, shares),
@@ -234,7 +237,7 @@ impl Task {
                 if self.failures.get(name) != Some(&text) {
                     self.around
                         .events
-                        .record("pool-failed", name, text.as_str());
+                        .record(Code::PoolFailed, Subject::Pool(name), text.as_str());
                     self.failures.insert(name.clone(), text);
                 }
                 self.lane.failed(link, &failure, now);
@@ -249,10 +252,10 @@ impl Task {
         let events = &self.around.events;
         if same {
             let text = format!("the pool goes on with the session; {shares} shares had waited");
-            events.record("session-resumed", name, text);
+            events.record(Code::SessionResumed, Subject::Pool(name), text);
         } else if shares > 0 {
             let text = format!("the pool began another session; {shares} shares are lost");
-            events.record("session-lost", name, text);
+            events.record(Code::SessionLost, Subject::Pool(name), text);
         }
     }
 
@@ -363,9 +366,14 @@ impl Task {
             None => format!("holding: {}", decision.why),
         };
         let around = &self.around;
+        let subject = Subject::Switch {
+            algorithm: self.algorithm,
+            from: decision.from.as_ref().map(|from| &*from.pool),
+            to: decision.to.as_ref().map(|to| &*to.pool),
+        };
         around
             .events
-            .record("route-changed", self.algorithm.name(), text.as_str());
+            .record(Code::RouteChanged, subject, text.as_str());
         let detail = Detail {
             candidates: &self.lane.view(),
         };

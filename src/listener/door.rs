@@ -1,7 +1,7 @@
 //! Who may come in, and who sits where.
 
 use crate::config::Network;
-use crate::events::Events;
+use crate::events::{Code, Events, Subject};
 use crate::journal::{RateLimit, and_more};
 use crate::registry::Registry;
 use smart_mining_core::lane::Crowd;
@@ -90,8 +90,8 @@ impl Door {
                 "asked to reconnect: its pool needs another extranonce{}",
                 and_more(suppressed)
             );
-            let address = address.ip().to_string();
-            self.events.record("miner-reconnects", &address, text);
+            self.events
+                .record(Code::MinerReconnects, miner(address), text);
         }
     }
 
@@ -99,17 +99,20 @@ impl Door {
     pub fn refuse(&mut self, address: Option<SocketAddr>, why: &str) {
         self.registry.refused.fetch_add(1, Ordering::Relaxed);
         if let Some(suppressed) = self.turned_away.allow(Instant::now()) {
-            let whom = address.map_or_else(|| "?".to_owned(), |address| address.ip().to_string());
+            let whom = address.map_or(Subject::Miner(None), miner);
             let text = format!("connection refused: {why}{}", and_more(suppressed));
-            self.events.record("miner-refused", &whom, text);
+            self.events.record(Code::MinerRefused, whom, text);
         }
     }
 
     pub fn junk(&mut self, address: SocketAddr, why: &str) {
         if let Some(suppressed) = self.junk.allow(Instant::now()) {
             let text = format!("connection closed: {why}{}", and_more(suppressed));
-            self.events
-                .record("not-a-miner", &address.ip().to_string(), text);
+            self.events.record(Code::NotAMiner, miner(address), text);
         }
     }
+}
+
+fn miner(address: SocketAddr) -> Subject<'static> {
+    Subject::Miner(Some(address.ip()))
 }

@@ -254,7 +254,7 @@ impl Reactor {
             let (address, algorithm) = (guest.address, self.algorithm);
             match why {
                 Ended::Gone(why) => {
-                    log::debug!(MINER:% = address, ALGORITHM:% = algorithm; "{address}: {why}");
+                    log::debug!(MINER:% = address.ip(), ROUTE:% = algorithm; "{address}: {why}");
                 }
                 Ended::Junk(why) => self.door.junk(address, &why),
             }

@@ -25,7 +25,7 @@ mod pace;
 mod post;
 
 use crate::config::Central;
-use crate::events::Events;
+use crate::events::{Code, Events, Subject};
 use crate::outcome;
 use crate::store::{OutboxState, Reader, StoreError};
 use crate::view::Views;
@@ -216,7 +216,8 @@ impl Reporter {
         });
         if self.told.take().is_some() {
             let text = format!("central takes reports again; {count} delivered");
-            self.events().record("reports-taken", "central", text);
+            self.events()
+                .record(Code::ReportsTaken, Subject::Central, text);
         }
     }
 
@@ -230,7 +231,8 @@ impl Reporter {
                 return self.later(None, error.to_string());
             }
             let text = format!("central will never take it ({why}); set aside in the store");
-            self.events().record("report-refused", id, text);
+            self.events()
+                .record(Code::ReportRefused, Subject::Report(id), text);
         }
     }
 
@@ -252,7 +254,7 @@ impl Reporter {
     fn person(&mut self, why: String) {
         if self.told.as_ref() != Some(&why) {
             self.events()
-                .record("reports-not-taken", "central", why.clone());
+                .record(Code::ReportsNotTaken, Subject::Central, why.clone());
             self.told = Some(why.clone());
         }
         self.later(None, why);
@@ -297,7 +299,8 @@ impl Reporter {
         let text = format!(
             "{new} of the oldest reports dropped before central had them: there is no room for more"
         );
-        self.events().record("reports-dropped", "outbox", text);
+        self.events()
+            .record(Code::ReportsDropped, Subject::Outbox, text);
     }
 
     /// On a connection that is closed again: the store folds its log into the file

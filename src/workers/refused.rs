@@ -1,7 +1,7 @@
 //! Who was turned away lately: a bounded list for the page, and one event a minute.
 
 use crate::clock::unix_now;
-use crate::events::Events;
+use crate::events::{Code, Events, Subject};
 use crate::journal::{RateLimit, and_more};
 use serde::Serialize;
 use std::net::IpAddr;
@@ -51,7 +51,8 @@ impl Refused {
         drop(book);
         if let Some(suppressed) = suppressed {
             let text = format!("refused, from {address}: {why}{}", and_more(suppressed));
-            self.events.record("worker-refused", worker, text);
+            let subject = Subject::Worker { worker, address };
+            self.events.record(Code::WorkerRefused, subject, text);
         }
     }
 
