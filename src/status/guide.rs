@@ -58,7 +58,7 @@ fn render(report: Option<Report>) -> String {
          <meta name=viewport content=\"width=device-width,initial-scale=1\">\
          <meta http-equiv=refresh content=10><title>smart_mining: {STATE}</title>\
          <style>{STYLE}</style></head><body>\
-         <h1>smart_mining <span class=\"state hold\">{STATE}</span></h1>\
+         <h1>smart_mining <span class=\"state holding\">{STATE}</span></h1>\
          <p>This appliance serves no miner yet.</p>"
     );
     match report {

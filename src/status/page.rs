@@ -42,7 +42,7 @@ pub fn render(views: &Views) -> String {
     let status = views.status();
     let mut out = String::with_capacity(16 * 1024);
     let class = match status.state {
-        "holding" => "state hold",
+        "holding" => "state holding",
         "mining from cache" => "state cache",
         _ => "state",
     };
@@ -95,7 +95,7 @@ fn card(out: &mut String, status: &Status) {
     };
     if card.outcome == Outcome::Refused {
         out.push_str(
-            "<h2 class=silent>The card's farm.toml was not taken</h2>\
+            "<h2 class=bad>The card's farm.toml was not taken</h2>\
              <p>The last good one stays in force. Mend these lines on the card, and start again:</p><ul>",
         );
         for problem in &card.problems {
@@ -106,7 +106,7 @@ fn card(out: &mut String, status: &Status) {
     if let Some(fault) = &card.card_fault {
         let _ = write!(
             out,
-            "<p class=silent>{}; passwords may still stand on the card.</p>",
+            "<p class=bad>{}; passwords may still stand on the card.</p>",
             text(fault)
         );
     }
@@ -242,7 +242,7 @@ fn books(out: &mut String, lane: &AlgorithmStatus) {
     let (counts, rates) = (&lane.totals.counts, &lane.totals.hashrates);
     let silent = match lane.silent {
         0 => String::new(),
-        silent => format!(", <b class=silent>{silent} silent</b>"),
+        silent => format!(", <b class=bad>{silent} silent</b>"),
     };
     let _ = write!(
         out,
@@ -288,7 +288,7 @@ fn miner(out: &mut String, miner: &MinerView) {
         |ago| format!("{} ago", duration(ago)),
     );
     let state = match (miner.silent, miner.difficulty > 0.0) {
-        (true, _) => "<b class=silent>silent</b>",
+        (true, _) => "<b class=bad>silent</b>",
         (false, true) => "works",
         (false, false) => "no work yet",
     };
