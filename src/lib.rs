@@ -14,6 +14,7 @@
 //! | [`workers`] | says which workers may come in | one thread that hashes |
 //! | [`tls`] | encrypts both sides | files of certificates |
 //! | [`ledger`], [`registry`], [`events`] | the books | memory, the store's queue |
+//! | [`history`] | the past, for charts | the store, reading only |
 //! | [`view`], [`status`] | what people see | the books, never the store |
 //! | [`supervisor`] | starts, watches, stops | everything above |
 #![deny(unsafe_code)]
@@ -23,6 +24,7 @@ pub mod config;
 pub mod counts;
 pub mod events;
 mod files;
+pub mod history;
 pub mod journal;
 pub mod lane;
 pub mod ledger;

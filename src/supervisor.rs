@@ -10,6 +10,7 @@
 use crate::clock::{Clock, unix_now};
 use crate::config::Config;
 use crate::events::{Code, Events, Subject};
+use crate::history::History;
 use crate::lane::{self, Surroundings};
 use crate::ledger::Ledger;
 use crate::notify::Notifier;
@@ -113,6 +114,7 @@ pub async fn run(
         registry: around.registry.clone(),
         ledger: around.ledger.clone(),
         events: events.clone(),
+        history: Arc::new(History::new(store.clone())),
         workers,
         store: store.clone(),
         provisioning: card,

@@ -3,6 +3,7 @@
 
 use crate::clock::{Clock, unix_now};
 use crate::events::Events;
+use crate::history::History;
 use crate::lane::LaneView;
 use crate::ledger::{Ledger, Totals};
 use crate::provision;
@@ -28,6 +29,7 @@ pub struct Views {
     pub registry: Arc<Registry>,
     pub ledger: Arc<Ledger>,
     pub events: Arc<Events>,
+    pub history: Arc<History>,
     pub workers: Arc<Workers>,
     pub store: Store,
     /// What became of the card's farm.toml; `None`: there is no card.

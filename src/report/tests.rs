@@ -109,6 +109,7 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         ledger: Arc::new(Ledger::new(clock)),
         workers: crate::workers::Workers::open(events.clone(), clock),
         events,
+        history: Arc::new(crate::history::History::new(store.clone())),
         store,
         provisioning: None,
     };

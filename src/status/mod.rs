@@ -3,6 +3,7 @@
 mod api;
 mod door;
 mod guide;
+mod history;
 mod metrics;
 mod page;
 #[cfg(test)]
@@ -26,6 +27,7 @@ pub async fn serve(listener: TcpListener, views: Arc<Views>, access: Arc<[Networ
     let app = Router::new()
         .merge(page::routes())
         .merge(api::routes())
+        .merge(history::routes())
         .layer(middleware::from_fn_with_state(access, only_the_lan))
         .with_state(views);
     let service = app.into_make_service_with_connect_info::<Peer>();

@@ -45,6 +45,7 @@ fn farm() -> Farm {
         ledger: Arc::new(Ledger::new(clock)),
         workers: crate::workers::Workers::open(events.clone(), clock),
         events,
+        history: Arc::new(crate::history::History::new(store.clone())),
         store,
         provisioning: None,
     };

@@ -10,6 +10,7 @@
 mod error;
 mod open;
 mod outbox;
+mod past;
 mod reader;
 mod rows;
 pub mod schema;
@@ -20,6 +21,7 @@ mod writer;
 
 pub use error::StoreError;
 pub use outbox::{OutboxState, Waiting};
+pub use past::StepTotal;
 pub use reader::Reader;
 pub use types::{
     Decision, DecisionRow, EventRow, Limits, MinuteTotal, Opened, Record, Recovered, StoredSnapshot,

@@ -2,9 +2,10 @@
 
 use super::open::{connect_to_read, sqlite};
 use super::outbox::{self, OutboxState, Waiting};
+use super::rows::{count, int};
 use super::{Decision, DecisionRow, EventRow, MinuteTotal, StoreError};
 use crate::counts::Counts;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Params, Row};
 use smart_mining_core::share::WorkerName;
 use std::path::{Path, PathBuf};
 
@@ -26,35 +27,31 @@ impl Reader {
         sqlite(&self.path, "read it", source)
     }
 
-    /// Newest first.
-    pub fn events(&self, limit: usize) -> Result<Vec<EventRow>, StoreError> {
-        let sql = "SELECT id, at, code, subject, text FROM events ORDER BY id DESC LIMIT ?1";
-        let read = || -> rusqlite::Result<Vec<EventRow>> {
+    /// What `row` makes of each row; `None` passes one over.
+    pub(super) fn rows<T>(
+        &self,
+        sql: &str,
+        parameters: impl Params,
+        row: impl Fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+    ) -> Result<Vec<T>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<T>> {
             let mut statement = self.connection.prepare(sql)?;
-            let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
-                Ok(EventRow {
-                    id: row.get(0)?,
-                    at: unsigned(row, 1)?,
-                    code: row.get(2)?,
-                    subject: row.get(3)?,
-                    text: row.get(4)?,
-                })
-            })?;
-            rows.collect()
+            let rows = statement.query_map(parameters, row)?;
+            rows.filter_map(Result::transpose).collect()
         };
         read().map_err(|source| self.fault(source))
+    }
+
+    /// Newest first.
+    pub fn events(&self, limit: usize) -> Result<Vec<EventRow>, StoreError> {
+        self.events_before(limit, None, None)
     }
 
     /// Newest first.
     pub fn decisions(&self, limit: usize) -> Result<Vec<DecisionRow>, StoreError> {
         let sql = "SELECT id, at, algorithm, from_pool, to_pool, coin, rule, text, detail
                    FROM decisions ORDER BY id DESC LIMIT ?1";
-        let read = || -> rusqlite::Result<Vec<DecisionRow>> {
-            let mut statement = self.connection.prepare(sql)?;
-            let rows = statement.query_map([i64::try_from(limit).unwrap_or(i64::MAX)], decision)?;
-            rows.filter_map(Result::transpose).collect()
-        };
-        read().map_err(|source| self.fault(source))
+        self.rows(sql, [count(limit)], decision)
     }
 
     /// Every minute from `since` (unix seconds) on, oldest first.
@@ -62,13 +59,7 @@ impl Reader {
         let sql = "SELECT minute, algorithm, worker, pool, accepted, local, rejected, stale,
                           unknown, lost, refused_here, difficulty_accepted, work
                    FROM share_totals WHERE minute >= ?1 ORDER BY minute, algorithm, worker, pool";
-        let read = || -> rusqlite::Result<Vec<MinuteTotal>> {
-            let mut statement = self.connection.prepare(sql)?;
-            let since = i64::try_from(since).unwrap_or(i64::MAX);
-            let rows = statement.query_map([since], total)?;
-            rows.filter_map(Result::transpose).collect()
-        };
-        read().map_err(|source| self.fault(source))
+        self.rows(sql, [int(since)], total)
     }
 
     /// The reports that wait for central, oldest first.
@@ -90,12 +81,22 @@ impl Reader {
     }
 }
 
-fn unsigned(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
+pub(super) fn event(row: &Row<'_>) -> rusqlite::Result<EventRow> {
+    Ok(EventRow {
+        id: row.get(0)?,
+        at: unsigned(row, 1)?,
+        code: row.get(2)?,
+        subject: row.get(3)?,
+        text: row.get(4)?,
+    })
+}
+
+pub(super) fn unsigned(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, i64>(index)?.try_into().unwrap_or(0))
 }
 
 /// A row with an algorithm that only another release knows is passed over.
-fn decision(row: &Row<'_>) -> rusqlite::Result<Option<DecisionRow>> {
+pub(super) fn decision(row: &Row<'_>) -> rusqlite::Result<Option<DecisionRow>> {
     let Ok(algorithm) = row.get::<_, String>(2)?.parse() else {
         return Ok(None);
     };

@@ -19,7 +19,7 @@ pub(super) fn cut(text: &str) -> &str {
     &text[..end.unwrap_or(0)]
 }
 
-fn count(value: usize) -> i64 {
+pub(super) fn count(value: usize) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
