@@ -22,6 +22,7 @@
 pub mod clock;
 pub mod config;
 pub mod counts;
+pub mod device;
 pub mod events;
 mod files;
 pub mod history;

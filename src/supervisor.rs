@@ -9,6 +9,7 @@
 
 use crate::clock::{Clock, unix_now};
 use crate::config::Config;
+use crate::device::{self, Device, Probe};
 use crate::events::{Code, Events, Subject};
 use crate::history::History;
 use crate::lane::{self, Surroundings};
@@ -104,6 +105,8 @@ pub async fn run(
         });
     }
     let (reports_view, reports) = watch::channel(None);
+    let (device, looking) = look_at_the_device(&store);
+    tasks.push(looking);
     let views = Arc::new(Views {
         farm: config.farm.name.clone(),
         clock,
@@ -118,6 +121,7 @@ pub async fn run(
         workers,
         store: store.clone(),
         provisioning: card,
+        device,
     });
     let address = page.local_addr()?;
     events.record(Code::Listening, Subject::Port(address), "status page");
@@ -144,6 +148,16 @@ pub async fn run(
     // Writes what is pending; the file is whole without its WAL afterwards.
     store.close()?;
     outcome
+}
+
+/// Not watched for a sign of life: it may wait for a sick disk, and nothing waits for it.
+fn look_at_the_device(
+    store: &Store,
+) -> (watch::Receiver<Option<Device>>, tokio::task::JoinHandle<()>) {
+    let (seen, view) = watch::channel(None);
+    let probe = Probe::here(store.path());
+    let looking = tokio::task::spawn_blocking(move || device::run(&probe, &seen));
+    (view, looking)
 }
 
 /// Where what was made here is kept.

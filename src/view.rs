@@ -2,6 +2,7 @@
 //! the tasks publish; it never asks the store and never holds up a share.
 
 use crate::clock::{Clock, unix_now};
+use crate::device::Device;
 use crate::events::Events;
 use crate::history::History;
 use crate::lane::LaneView;
@@ -34,6 +35,8 @@ pub struct Views {
     pub store: Store,
     /// What became of the card's farm.toml; `None`: there is no card.
     pub provisioning: Option<provision::Report>,
+    /// `None` in it: nobody has looked yet.
+    pub device: watch::Receiver<Option<Device>>,
 }
 
 pub struct LaneSource {
@@ -60,6 +63,8 @@ pub struct Status {
     pub store: StoreStatus,
     /// Absent where no card is.
     pub provisioning: Option<provision::Report>,
+    /// Absent until it was looked at.
+    pub device: Option<Device>,
 }
 
 #[derive(Debug, Serialize)]
@@ -190,6 +195,7 @@ impl Views {
                 last_error: self.store.last_error(),
             },
             provisioning: self.provisioning.clone(),
+            device: self.device.borrow().clone(),
         }
     }
 

@@ -112,6 +112,7 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         history: Arc::new(crate::history::History::new(store.clone())),
         store,
         provisioning: None,
+        device: watch::channel(None).1,
     };
     let central = Central {
         url,

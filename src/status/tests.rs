@@ -48,6 +48,7 @@ fn farm() -> Farm {
         history: Arc::new(crate::history::History::new(store.clone())),
         store,
         provisioning: None,
+        device: watch::channel(None).1,
     };
     Farm {
         views,
