@@ -5,6 +5,7 @@ mod support;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use smart_mining_core::lane::MAX_LINKS;
+use smart_mining_core::route::{Exclusion, Pin, Wishes};
 use smart_mining_core::share::MAX_JOBS;
 use support::{EASY, Mode, World, ms, secs};
 
@@ -26,6 +27,8 @@ enum Happening {
     Subscribe(usize),
     Authorize(usize, u8),
     Groups(usize),
+    /// What the operator wants: a pool and for how many seconds; pools, some for good.
+    Wish(Option<(usize, u16)>, Vec<(usize, Option<u16>)>),
 }
 
 fn mode() -> impl Strategy<Value = Mode> {
@@ -52,6 +55,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => any::<usize>().prop_map(Happening::Subscribe),
         1 => (any::<usize>(), any::<u8>()).prop_map(|(miner, name)| Happening::Authorize(miner, name)),
         1 => (1usize..5).prop_map(Happening::Groups),
+        2 => (proptest::option::of((pool(), 0u16..900)), vec((pool(), proptest::option::of(0u16..900)), 0..3))
+            .prop_map(|(pin, excluded)| Happening::Wish(pin, excluded)),
     ]
 }
 
@@ -127,6 +132,22 @@ impl Farm {
                     world.send(miner, &line);
                 }
             }
+            Happening::Wish(pin, ref excluded) => {
+                let (now, after) = (world.now, |seconds: u16| secs(u64::from(seconds)));
+                world.wish(Wishes {
+                    pin: pin.map(|(pool, seconds)| Pin {
+                        pool: POOLS[pool].into(),
+                        coin: None,
+                        until: now + after(seconds),
+                    }),
+                    excluded: (excluded.iter())
+                        .map(|(pool, seconds)| Exclusion {
+                            pool: POOLS[*pool].into(),
+                            until: seconds.map(|seconds| now + after(seconds)),
+                        })
+                        .collect(),
+                });
+            }
             Happening::Groups(groups) => {
                 self.groups = self.groups.max(groups);
                 world.count(groups);
@@ -155,8 +176,28 @@ impl Farm {
         self.world.candidates(list, self.sequence);
     }
 
+    /// What is excluded is never worked for, nor connected to; what is pinned and
+    /// ready is the route.
+    fn check_wishes(&self) {
+        let world = &self.world;
+        let (wishes, view) = (world.lane.wishes(), world.lane.view());
+        assert!(wishes.deadline().is_none_or(|until| until > world.now));
+        for excluded in &wishes.excluded {
+            assert_ne!(world.route(), Some(&*excluded.pool), "{wishes:?}");
+            assert!(view.iter().all(|row| row.choice.pool != excluded.pool));
+        }
+        if let Some(pin) = &wishes.pin
+            && view
+                .iter()
+                .any(|row| row.choice.pool == pin.pool && row.ready)
+        {
+            assert_eq!(world.route(), Some(&*pin.pool), "{wishes:?}");
+        }
+    }
+
     fn check(&self) {
         let world = &self.world;
+        self.check_wishes();
         if let Some(route) = world.route() {
             assert!(
                 self.ranked.iter().any(|pool| pool == route),

@@ -7,7 +7,7 @@ use crate::share::LinkId;
 use alloc::vec::Vec;
 
 impl Lane {
-    /// The route and the best of the others, up to [`MAX_LINKS`]. Retries of
+    /// The route, what is pinned, and the best of the others, up to [`MAX_LINKS`]. Retries of
     /// candidates that failed come on top, up to as many, longest waiting first:
     /// they must not push out a link that is usable or about to be.
     pub(super) fn open_links(&mut self, now: Instant) {
@@ -16,10 +16,13 @@ impl Lane {
         let mut retries = MAX_LINKS;
         let (mut opening, mut due, mut dropped) = (Vec::new(), Vec::new(), Vec::new());
         self.retry = None;
-        for (index, entry) in self.entries.iter_mut().enumerate() {
+        let pinned = (self.entries.iter()).position(|entry| self.wishes.pins(&entry.candidate));
+        let others = (0..self.entries.len()).filter(|index| Some(*index) != pinned);
+        for index in pinned.into_iter().chain(others) {
             if route == Some(index) {
                 continue;
             }
+            let entry = &mut self.entries[index];
             if room == 0 {
                 dropped.extend(entry.let_go());
                 continue;

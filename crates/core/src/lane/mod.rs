@@ -7,7 +7,8 @@
 //! ```text
 //!   candidates --+                 +--> Open / Close a link
 //!   link events -+--> Lane --------+--> Publish the board to all miners
-//!   tick --------+                 +--> Decided: a change of the route
+//!   wishes ------+                 +--> Decided: a change of the route
+//!   tick --------+
 //! ```
 //!
 //! A switch puts the new pool's job up as a clean job; shares of the old jobs
@@ -26,7 +27,7 @@ mod jobs;
 mod links;
 
 use crate::route::router::describe;
-use crate::route::{Candidate, Choice, Decision, Policy, Router, Standing};
+use crate::route::{Candidate, Choice, Decision, Policy, Router, Standing, Wishes};
 use crate::share::{Board, JobId, LinkId, Room, Terms};
 use crate::sv1::Failure;
 use crate::{Algorithm, Duration, Instant};
@@ -112,6 +113,9 @@ pub struct CandidateView {
 #[derive(Debug)]
 pub struct Lane {
     algorithm: Algorithm,
+    /// As they were given, with those that are excluded.
+    ranked: Vec<Candidate>,
+    wishes: Wishes,
     entries: Vec<Entry>,
     router: Router,
     sequence: u64,
@@ -140,6 +144,8 @@ impl Lane {
     pub fn new(algorithm: Algorithm, policy: Policy, first_link: LinkId, now: Instant) -> Self {
         Self {
             algorithm,
+            ranked: Vec::new(),
+            wishes: Wishes::default(),
             entries: Vec::new(),
             keep_warm: policy.keep_warm,
             warm_until: None,
@@ -183,6 +189,7 @@ impl Lane {
         (self.retry.into_iter())
             .chain(self.retiring.iter().map(|retiring| retiring.until))
             .chain(self.router.deadline())
+            .chain(self.wishes.deadline())
             .chain(self.warm_until)
             .chain(self.freshen)
             .chain(waiting)
@@ -193,22 +200,43 @@ impl Lane {
     /// A new ranking, best first.
     pub fn candidates(&mut self, list: Vec<Candidate>, sequence: u64, now: Instant) {
         self.sequence = sequence;
+        self.ranked = list;
+        self.take_up(now);
+        self.settle(now);
+    }
+
+    /// What the operator wants, in the place of what was wanted before.
+    pub fn wish(&mut self, wishes: Wishes, now: Instant) {
+        self.wishes = wishes;
+        self.wishes.expire(now);
+        self.take_up(now);
+        self.settle(now);
+    }
+
+    /// What is still wanted.
+    pub const fn wishes(&self) -> &Wishes {
+        &self.wishes
+    }
+
+    /// Make entries of the candidates that may be used; what is excluded has no link.
+    fn take_up(&mut self, now: Instant) {
         let mut old = core::mem::take(&mut self.entries);
+        let wishes = &self.wishes;
+        let list = self.ranked.iter().filter(|it| !wishes.excludes(&it.pool));
         for candidate in list {
             let known = old
                 .iter()
-                .position(|entry| entry.candidate.same_connection(&candidate));
+                .position(|entry| entry.candidate.same_connection(candidate));
             let mut entry = match known {
                 Some(index) => old.swap_remove(index),
                 None => Entry::new(candidate.clone()),
             };
-            entry.candidate = candidate;
+            entry.candidate.clone_from(candidate);
             self.entries.push(entry);
         }
         for link in old.iter().flat_map(Entry::links) {
             self.retire(link, true, now);
         }
-        self.settle(now);
     }
 
     /// Who is there: a narrow pool is connected to once for each group, or even once
@@ -333,6 +361,12 @@ impl Lane {
         .collect()
     }
 
+    /// The candidates that the operator excluded, best first.
+    pub fn excluded(&self) -> impl Iterator<Item = &Candidate> {
+        let candidates = self.ranked.iter();
+        candidates.filter(|candidate| self.wishes.excludes(&candidate.pool))
+    }
+
     pub fn route(&self) -> Option<(&Choice, Instant)> {
         Some((self.router.choice()?, self.router.since()?))
     }
@@ -363,6 +397,9 @@ impl Lane {
     }
 
     fn settle(&mut self, now: Instant) {
+        if self.wishes.expire(now) {
+            self.take_up(now);
+        }
         self.decide(now);
         if self.router.choice().is_none() {
             for entry in &mut self.entries {
@@ -377,7 +414,10 @@ impl Lane {
     fn decide(&mut self, now: Instant) {
         let left: Vec<LinkId> = self.route_links().collect();
         let standings = standings(&self.entries);
-        let Some(decision) = self.router.decide(&standings, self.sequence, now) else {
+        let Some(decision) = self
+            .router
+            .decide(&standings, &self.wishes, self.sequence, now)
+        else {
             return;
         };
         for link in left {

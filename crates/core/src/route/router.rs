@@ -12,8 +12,14 @@
 //! - *Return*: the pool that was left for its failure has been usable for long
 //!   enough and still ranks before the route; no hysteresis, it is not a gamble.
 //! - *Profit*: another pays more by the hysteresis, long enough, and confirmed.
+//! - *Pin*: the operator wants another one, and it is usable: at once.
+//! - *Exclude*: the operator wants the route's pool no more; the best other, at once.
+//!
+//! While a pin's pool is the route nothing else moves it but a failure. What is
+//! excluded is no candidate: the list does not have it.
 
 use super::candidate::Candidate;
+use super::wishes::Wishes;
 use crate::{Duration, Instant};
 use alloc::format;
 use alloc::string::String;
@@ -83,6 +89,10 @@ pub enum Rule {
     Failover,
     Return,
     Profit,
+    /// The operator wants this one.
+    Pin,
+    /// The operator does not want the one before.
+    Exclude,
     /// No pool is usable.
     Hold,
 }
@@ -94,6 +104,8 @@ impl Rule {
             Self::Failover => "failover",
             Self::Return => "return",
             Self::Profit => "profit",
+            Self::Pin => "pin",
+            Self::Exclude => "exclude",
             Self::Hold => "hold",
         }
     }
@@ -162,10 +174,12 @@ impl Router {
         self.recheck
     }
 
-    /// Look at the candidates, best first. `None`: everything stays as it is.
+    /// Look at the candidates, best first, without those that are excluded. `None`:
+    /// everything stays as it is.
     pub fn decide(
         &mut self,
         standings: &[Standing<'_>],
+        wishes: &Wishes,
         sequence: u64,
         now: Instant,
     ) -> Option<Decision> {
@@ -179,30 +193,65 @@ impl Router {
                 .iter()
                 .find(|standing| route.choice.is(standing.candidate))
         });
+        let current = current.filter(|current| current.ready_since.is_some());
+        if let Some(current) = current
+            && wishes.pins(current.candidate)
+        {
+            self.displaced = None;
+            self.lead = None;
+            return None;
+        }
+        if let Some(decision) = self.follow_pin(standings, wishes, now) {
+            return Some(decision);
+        }
         match current {
-            Some(current) if current.ready_since.is_some() => {
-                self.improve(standings, *current, sequence, now)
-            }
-            Some(_) | None => self.recover(standings, now),
+            Some(current) => self.improve(standings, *current, sequence, now),
+            None => self.recover(standings, wishes, now),
         }
     }
 
+    /// To the pool that the operator wants, if it can be used.
+    fn follow_pin(
+        &mut self,
+        standings: &[Standing<'_>],
+        wishes: &Wishes,
+        now: Instant,
+    ) -> Option<Decision> {
+        let pin = wishes.pin.as_ref()?;
+        let pinned = standings
+            .iter()
+            .find(|standing| standing.ready_since.is_some() && pin.is(standing.candidate))?;
+        Some(self.go(pinned.candidate, Rule::Pin, pin.why(now), now))
+    }
+
     /// There is no route, or its pool cannot be used.
-    fn recover(&mut self, standings: &[Standing<'_>], now: Instant) -> Option<Decision> {
+    fn recover(
+        &mut self,
+        standings: &[Standing<'_>],
+        wishes: &Wishes,
+        now: Instant,
+    ) -> Option<Decision> {
         let best = standings
             .iter()
             .find(|standing| standing.ready_since.is_some());
-        let top = standings.first();
+        let left = self.route.as_ref().map(|route| route.choice.clone());
+        let excluded = left
+            .as_ref()
+            .and_then(|left| wishes.exclusion(&left.pool))
+            .map(|excluded| excluded.why(now));
+        // What was pinned gets its moment to connect, as the best does otherwise.
+        let pinned = standings
+            .iter()
+            .find(|standing| wishes.pins(standing.candidate));
+        let top = pinned.or(standings.first());
         let Some(best) = best else {
-            let route = self.route.take()?;
-            self.displaced.get_or_insert_with(|| route.choice.clone());
+            let from = self.route.take()?.choice;
+            self.displaced.get_or_insert_with(|| from.clone());
             self.lead = None;
+            let why = excluded.unwrap_or_else(|| format!("{} cannot be used", from.pool));
             return Some(Decision {
-                why: format!(
-                    "{} cannot be used and no other pool is ready",
-                    route.choice.pool
-                ),
-                from: Some(route.choice),
+                why: format!("{why} and no other pool is ready"),
+                from: Some(from),
                 to: None,
                 rule: Rule::Hold,
             });
@@ -213,25 +262,26 @@ impl Router {
             self.recheck = Some(settles_at);
             return None;
         }
-        let (rule, why) = match (&self.route, &self.displaced) {
-            (Some(route), _) => (
+        let better = &best.candidate.pool;
+        let (rule, why) = match (&self.route, &self.displaced, excluded) {
+            (Some(_), _, Some(why)) => (
+                Rule::Exclude,
+                format!("{why}; {better} is the best that is ready"),
+            ),
+            (Some(route), _, None) => (
                 Rule::Failover,
                 format!(
-                    "{} cannot be used; {} is the best that is ready",
-                    route.choice.pool, best.candidate.pool
+                    "{} cannot be used; {better} is the best that is ready",
+                    route.choice.pool
                 ),
             ),
-            (None, Some(_)) => (
-                Rule::Start,
-                format!("{} is ready again", best.candidate.pool),
-            ),
-            (None, None) if is_top => (
+            (None, Some(_), _) => (Rule::Start, format!("{better} is ready again")),
+            (None, None, _) if is_top => (
                 Rule::Start,
                 String::from("it leads the ranking and is ready"),
             ),
-            (None, None) => (Rule::Start, String::from("it is the best that is ready")),
+            (None, None, _) => (Rule::Start, String::from("it is the best that is ready")),
         };
-        let left = self.route.as_ref().map(|route| route.choice.clone());
         // What failed first is what we want back, also over a chain of failures.
         let displaced = [self.displaced.take(), left]
             .into_iter()

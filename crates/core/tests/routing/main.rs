@@ -8,3 +8,4 @@ mod profit;
 #[path = "../support/mod.rs"]
 mod support;
 mod warm;
+mod wishes;

@@ -18,7 +18,7 @@ pub use links::{Link, WAITS_FOR};
 pub use miner::{Answer, FakeMiner};
 pub use pool::{FakePool, Mode, Names};
 use smart_mining_core::lane::{Crowd, Lane};
-use smart_mining_core::route::{Candidate, Decision, Policy, Rule};
+use smart_mining_core::route::{Candidate, Decision, Policy, Rule, Wishes};
 use smart_mining_core::share::{Board, LinkId, Manner, Seat};
 use smart_mining_core::sv1::miner::Shown;
 use smart_mining_core::sv1::{Failure, Login, MinerSession, Outcome, Step};
@@ -176,6 +176,11 @@ impl World {
 
     pub fn candidates(&mut self, list: Vec<Candidate>, sequence: u64) {
         self.lane.candidates(list, sequence, self.now);
+        self.carry_out();
+    }
+
+    pub fn wish(&mut self, wishes: Wishes) {
+        self.lane.wish(wishes, self.now);
         self.carry_out();
     }
 
