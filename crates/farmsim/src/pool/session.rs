@@ -248,7 +248,7 @@ impl Floor {
             || (!first && rule == PerWorkerAuthorize::Refuse);
         if refused {
             self.books.logins_refused += 1;
-            let rejection = Rejection::new(UNAUTHORIZED, "Unauthorized worker");
+            let rejection = Rejection::new(UNAUTHORIZED, &format!("Unauthorized worker {name}"));
             self.answer(id, request, Err(rejection));
             return;
         }

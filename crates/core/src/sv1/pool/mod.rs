@@ -15,6 +15,7 @@
 //! were made meanwhile. Whether it did is seen in the [`Split`]: a share is sent
 //! only where its job's split is the connection's.
 
+mod conceal;
 mod login;
 mod names;
 mod parse;
@@ -252,7 +253,7 @@ impl PoolSession {
             self.garbage += 1;
             if self.garbage >= MAX_GARBAGE {
                 let text = core::str::from_utf8(line).unwrap_or("(not text)");
-                self.fail(Failure::Garbage(text.chars().take(80).collect()));
+                self.fail(Failure::Garbage(self.words(text, 80)));
             }
             return;
         };
@@ -288,7 +289,7 @@ impl PoolSession {
             return;
         }
         let Some(subscription) = parse::subscription(message) else {
-            return self.fail(Failure::LoginRefused(parse::refusal(message)));
+            return self.fail(self.login_refused(message));
         };
         match split_of(&subscription.extranonce1.0, subscription.size) {
             Ok(split) => self.split = Some(split),
@@ -308,7 +309,7 @@ impl PoolSession {
             return;
         }
         if reply::verdict(message) != Verdict::Accepted {
-            return self.fail(Failure::LoginRefused(parse::refusal(message)));
+            return self.fail(self.login_refused(message));
         }
         self.state = State::LoggedIn;
         if self.login.extensions {
@@ -393,8 +394,21 @@ impl PoolSession {
     }
 
     fn notice(&mut self, text: &str) {
-        let clean = text.chars().filter(|c| !c.is_control()).take(200).collect();
+        let clean = self.words(text, 200);
         self.events.push_back(PoolEvent::Notice(clean));
+    }
+
+    /// What the pool says, for people: one line of so many characters, and no secret.
+    fn words(&self, text: &str, most: usize) -> String {
+        let text = self.login.conceal(text);
+        text.chars()
+            .filter(|c| !c.is_control())
+            .take(most)
+            .collect()
+    }
+
+    fn login_refused(&self, message: &Message<'_>) -> Failure {
+        Failure::LoginRefused(self.words(parse::refusal(message), 120))
     }
 }
 

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use serde_json::value::RawValue;
 
 /// The pool's words, for the log and the status page.
-pub(super) fn refusal(message: &Message<'_>) -> String {
+pub(super) fn refusal<'a>(message: &Message<'a>) -> &'a str {
     let raw = message.error.or(message.result).map(|raw| raw.get());
-    raw.unwrap_or("no reason given").chars().take(120).collect()
+    raw.unwrap_or("no reason given")
 }
 
 pub(super) fn work_of(message: &Message<'_>) -> Option<Work> {

@@ -196,7 +196,7 @@ impl PoolSession {
         let hopeless = self.weigh(&verdict, now);
         self.conclude(id, verdict);
         if let Some(words) = hopeless {
-            self.fail(Failure::Refusing(words));
+            self.fail(Failure::Refusing(self.words(&words, 120)));
         }
     }
 
