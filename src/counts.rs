@@ -61,6 +61,14 @@ impl Counts {
         .fold(0, u64::saturating_add)
     }
 
+    /// Which part of what was judged good or bad was bad, as the miner's own display
+    /// has it; `None` while nothing was judged. Unknown and lost ones are neither.
+    pub fn reject_rate(&self) -> Option<f64> {
+        let bad = self.rejected + self.stale;
+        let judged = self.accepted + self.local + bad;
+        (judged > 0).then(|| bad as f64 / judged as f64)
+    }
+
     /// Rejected and stale ones that a pool refused.
     pub fn refused_by_pools(&self) -> u64 {
         (self.rejected + self.stale).saturating_sub(self.refused_here)
@@ -129,6 +137,8 @@ mod tests {
         };
         assert_eq!(counts, expected);
         assert_eq!((counts.shares(), counts.refused_by_pools()), (8, 1));
+        assert_eq!(Counts::default().reject_rate(), None);
+        assert_eq!(counts.reject_rate(), Some(0.5));
         let mut twice = counts;
         twice += &counts;
         assert_eq!((twice.shares(), twice.work), (16, 24.0));

@@ -102,6 +102,24 @@ impl Rate {
         }
     }
 
+    /// Take in what another did at the same time or before, as if it were one.
+    pub fn absorb(&mut self, other: &Self) {
+        let mut other = other.clone();
+        let tick = self.tick.max(other.tick);
+        // Then the places in the rings are those of the same times.
+        self.advance(tick);
+        other.advance(tick);
+        self.open += other.open;
+        self.started = self.started.min(other.started);
+        let add = |ring: &mut [f32], more: &[f32]| {
+            ring.iter_mut().zip(more).for_each(|(it, more)| *it += more);
+        };
+        add(&mut self.minute, &other.minute);
+        add(&mut self.ten_minutes, &other.ten_minutes);
+        add(&mut self.hour, &other.hour);
+        add(&mut self.day, &other.day);
+    }
+
     /// Difficulty per second over the window, or over the time since the start if
     /// that is shorter.
     pub fn per_second(&self, window: Window, now: Instant) -> f64 {
@@ -203,6 +221,28 @@ mod tests {
             assert!((half - 1.0).abs() < 0.1, "{window:?}: {half}");
             let over = end + window.seconds() + window.bucket_seconds();
             assert_eq!(rate.per_second(window, at(over)), 0.0);
+        }
+    }
+
+    #[test]
+    fn two_that_are_absorbed_are_as_one_that_did_all_of_it() {
+        let (mut whole, mut early) = (Rate::new(at(1003.0)), Rate::new(at(1003.0)));
+        let mut late = Rate::new(at(5000.0));
+        for second in 0..9000_u32 {
+            let now = at(1003.0 + f64::from(second));
+            let difficulty = f64::from(second % 7);
+            whole.add(difficulty, now);
+            if second < 4500 {
+                early.add(difficulty, now);
+            } else {
+                late.add(difficulty, now);
+            }
+        }
+        late.absorb(&early);
+        let end = at(1003.0 + 9000.0);
+        for window in Window::ALL {
+            let (one, both) = (whole.per_second(window, end), late.per_second(window, end));
+            assert!((one - both).abs() < 1e-6, "{window:?}: {one} and {both}");
         }
     }
 

@@ -53,8 +53,8 @@ pub async fn run(
     let events = Arc::new(Events::new(store.clone()));
     tell_recovery(&events, &opened);
     let is_elsewhere = elsewhere.is_some();
-    if let Some(why) = elsewhere {
-        events.record(Code::StoreUnusable, Subject::Store, why);
+    if let Some(why) = &elsewhere {
+        events.record(Code::StoreUnusable, Subject::Store, why.as_str());
     }
     let access: Arc<[_]> = config.access.clone().into();
     let mut ports = Vec::new();
@@ -120,6 +120,7 @@ pub async fn run(
         history: Arc::new(History::new(store.clone())),
         workers,
         store: store.clone(),
+        elsewhere,
         provisioning: card,
         device,
     });

@@ -17,7 +17,7 @@ mod connect;
 mod link;
 mod task;
 
-pub use task::{LaneView, Started, Surroundings, start};
+pub use task::{DecisionView, LaneView, Started, Surroundings, start};
 
 /// A number that the process before us will hardly have used: miners remember
 /// job and session ids over a reconnect.

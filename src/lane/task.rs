@@ -38,8 +38,22 @@ pub struct LaneView {
     pub candidates: Vec<CandidateView>,
     pub skipped: Vec<Skipped>,
     pub switches: u64,
+    pub switches_by_rule: BTreeMap<&'static str, u64>,
+    pub decision: Option<DecisionView>,
     /// No pool can be reached, and miners are kept busy with the last job: unpaid.
     pub keeps_warm: bool,
+}
+
+/// The last decision, in its parts.
+#[derive(Clone, Debug)]
+pub struct DecisionView {
+    /// Unix seconds.
+    pub at: u64,
+    pub rule: &'static str,
+    pub from: Option<Choice>,
+    /// `None`: holding.
+    pub to: Option<Choice>,
+    pub why: String,
 }
 
 /// What all lanes share.
@@ -378,8 +392,9 @@ impl Task {
             candidates: &self.lane.view(),
         };
         let pool = |choice: &Option<Choice>| choice.as_ref().map(|choice| choice.pool.clone());
+        let at = unix_now();
         around.store.record(Record::Decision(store::Decision {
-            at: unix_now(),
+            at,
             algorithm: self.algorithm,
             from_pool: pool(&decision.from),
             to_pool: pool(&decision.to),
@@ -391,6 +406,17 @@ impl Task {
         self.views.send_modify(|view| {
             view.why = format!("{}: {}", decision.rule.name(), decision.why);
             view.switches += 1;
+            *view
+                .switches_by_rule
+                .entry(decision.rule.name())
+                .or_default() += 1;
+            view.decision = Some(DecisionView {
+                at,
+                rule: decision.rule.name(),
+                from: decision.from.clone(),
+                to: decision.to.clone(),
+                why: decision.why.clone(),
+            });
         });
     }
 }

@@ -1,7 +1,7 @@
 //! One report, from what the page shows too. Who is paid and what workers are
 //! called stays on the farm: a [`Report`] has no place for it.
 
-use crate::view::{AlgorithmStatus, Status};
+use crate::view::{AlgorithmStatus, Status, trouble};
 use smart_mining_wire::Report;
 use smart_mining_wire::report::{
     AlgorithmReport, FarmState, MAX_COUNT, MAX_HASHRATE, MAX_TIME, Route, Shares, Update,
@@ -26,12 +26,7 @@ pub fn id() -> Result<String, getrandom::Error> {
 
 /// The worst that is true. `elsewhere`: the store's own place cannot be used.
 pub fn state(status: &Status, elsewhere: bool) -> FarmState {
-    // A ranking that is refused, for its signature or its age, stays refused
-    // until somebody looks.
-    let refused = match (&status.central.last_error, &status.snapshot.last_refusal) {
-        (Some(error), Some(refusal)) => error.contains(refusal.as_str()),
-        (Some(_) | None, None) | (None, Some(_)) => false,
-    };
+    let refused = trouble::ranking_refused(status).is_some();
     if elsewhere || refused || status.store.last_error.is_some() {
         FarmState::Trouble
     } else if status.algorithms.iter().any(|lane| lane.route.is_none()) {

@@ -111,6 +111,7 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         events,
         history: Arc::new(crate::history::History::new(store.clone())),
         store,
+        elsewhere: None,
         provisioning: None,
         device: watch::channel(None).1,
     };

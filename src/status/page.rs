@@ -1,8 +1,8 @@
 //! The page at `/`: one glance, no script, no asset, readable on a phone.
 
 use crate::provision::Outcome;
-use crate::registry::MinerView;
-use crate::view::{AlgorithmStatus, Status, Views};
+use crate::registry::{MinerState, MinerView};
+use crate::view::{AlgorithmStatus, FarmState, Status, Views};
 use crate::workers::RefusedWorker;
 use axum::Router;
 use axum::extract::State;
@@ -42,9 +42,10 @@ pub fn render(views: &Views) -> String {
     let status = views.status();
     let mut out = String::with_capacity(16 * 1024);
     let class = match status.state {
-        "holding" => "state holding",
-        "mining from cache" => "state cache",
-        _ => "state",
+        FarmState::Holding => "state holding",
+        FarmState::Trouble => "state trouble",
+        FarmState::MiningFromCache => "state cache",
+        FarmState::Mining => "state",
     };
     // Writing to a String does not fail.
     let _ = write!(
@@ -273,7 +274,7 @@ fn miners(out: &mut String, mut miners: Vec<MinerView>) {
          <th class=n>Refused by pools<th class=n>Refused here<th class=n>Unknown<th class=n>Lost\
          <th class=n>Last share</tr>",
     );
-    miners.sort_by_key(|miner| !miner.silent);
+    miners.sort_by_key(|miner| miner.state);
     miners.iter().take(ROWS).for_each(|row| miner(out, row));
     out.push_str("</table></div>");
     if let Some(more @ 1..) = miners.len().checked_sub(ROWS) {
@@ -287,10 +288,9 @@ fn miner(out: &mut String, miner: &MinerView) {
         || "none yet".to_owned(),
         |ago| format!("{} ago", duration(ago)),
     );
-    let state = match (miner.silent, miner.difficulty > 0.0) {
-        (true, _) => "<b class=bad>silent</b>",
-        (false, true) => "works",
-        (false, false) => "no work yet",
+    let state = match miner.state {
+        MinerState::Silent => "<b class=bad>silent</b>",
+        MinerState::Offline | MinerState::NoWorkYet | MinerState::Works => miner.state.word(),
     };
     let _ = write!(
         out,

@@ -3,13 +3,15 @@
 use super::{metrics, page};
 use crate::clock::Clock;
 use crate::events::Events;
-use crate::lane::LaneView;
+use crate::lane::{DecisionView, LaneView};
 use crate::ledger::Ledger;
 use crate::provision;
 use crate::registry::{Miner, Registry};
 use crate::store::Store;
 use crate::sync::SyncView;
 use crate::view::{LaneSource, Views};
+use smart_mining_core::lane::CandidateView;
+use smart_mining_core::route::Choice;
 use smart_mining_core::sv1::{Judge, Judged, Outcome};
 use smart_mining_core::{Algorithm, Duration};
 use std::sync::Arc;
@@ -47,6 +49,7 @@ fn farm() -> Farm {
         events,
         history: Arc::new(crate::history::History::new(store.clone())),
         store,
+        elsewhere: None,
         provisioning: None,
         device: watch::channel(None).1,
     };
@@ -165,4 +168,62 @@ fn a_card_that_was_refused_is_on_the_page_with_its_mistakes() {
     assert!(page.contains("STATUS.TXT cannot be written"), "{page}");
     let status = serde_json::to_value(farm.views.status()).expect("JSON");
     assert_eq!(status["provisioning"]["outcome"], "refused");
+}
+
+#[test]
+fn what_the_work_earns_is_told_with_the_decision_that_led_to_it() {
+    let mut farm = farm();
+    for _ in 0..9 {
+        farm.share(Outcome::Accepted, Judge::Pool);
+    }
+    let (a, b) = (choice("pool-a"), choice("pool-b"));
+    let candidates = [(&a, 3e-14), (&b, 2e-14)].map(|(choice, score)| CandidateView {
+        choice: choice.clone(),
+        score: Some(score),
+        ready: true,
+        connections: 1,
+        address: "pool.example:3333".to_owned(),
+        last_failure: None,
+    });
+    let view = LaneView {
+        route: Some((b.clone(), farm.views.clock.now())),
+        why: "failover: pool-a cannot be used; pool-b is the best that is ready".to_owned(),
+        candidates: candidates.to_vec(),
+        switches: 2,
+        switches_by_rule: [("failover", 1), ("start", 1)].into(),
+        decision: Some(DecisionView {
+            at: 1_795_000_000,
+            rule: "failover",
+            from: Some(a),
+            to: Some(b),
+            why: "pool-a cannot be used; pool-b is the best that is ready".to_owned(),
+        }),
+        ..LaneView::default()
+    };
+    farm.views.lanes[0].view = watch::channel(view).1;
+    let (lane, miner) = farm.json();
+    let hashrate = lane["hashrate_10m"].as_f64().expect("a number");
+    assert_eq!(lane["usd_per_day_now"], hashrate * 2e-14);
+    assert_eq!(lane["decision"]["rule"], "failover");
+    assert_eq!(lane["decision"]["from"]["pool"], "pool-a");
+    assert_eq!(lane["decision"]["to"]["pool"], "pool-b");
+    assert_eq!(lane["switches_by_rule"]["failover"], 1);
+    assert_eq!(
+        lane["candidates"][0]["lead_percent"]
+            .as_f64()
+            .map(f64::round),
+        Some(50.0)
+    );
+    assert_eq!(lane["candidates"][1]["on_route"], true);
+    assert_eq!(
+        (&lane["reject_rate"], &miner["state"]),
+        (&0.0.into(), &"works".into())
+    );
+}
+
+fn choice(pool: &str) -> Choice {
+    Choice {
+        pool: pool.to_owned(),
+        coin: "BTC".to_owned(),
+    }
 }

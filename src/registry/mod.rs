@@ -1,11 +1,18 @@
-//! The miners that are connected now, as the status page shows them.
+//! The miners that are connected now, and those that left, as the status page shows them.
+
+mod offline;
+mod row;
+#[cfg(test)]
+mod tests;
+
+pub use row::{MinerState, MinerView};
 
 use crate::clock::Clock;
 use crate::counts::Counts;
 use crate::ledger::Hashrates;
 use crate::per_algorithm::PerAlgorithm;
 use crate::rate::Rate;
-use serde::Serialize;
+use offline::{Identity, Left, Offline};
 use smart_mining_core::share::WorkerName;
 use smart_mining_core::sv1::Judged;
 use smart_mining_core::{Algorithm, Duration, Instant};
@@ -24,12 +31,23 @@ pub struct Registry {
     /// Those in `miners`, and the silent ones at the last look.
     here: PerAlgorithm<AtomicUsize>,
     silent: PerAlgorithm<AtomicUsize>,
+    no_work: PerAlgorithm<AtomicUsize>,
+    offline: Offline,
     next: AtomicU64,
     pub connected: AtomicU64,
     pub disconnected: AtomicU64,
     /// Connections that access rules or limits turned away.
     pub refused: AtomicU64,
     clock: Clock,
+}
+
+/// How many of an algorithm are in each state; `silent` and the rest at the last look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct States {
+    pub silent: usize,
+    pub offline: usize,
+    pub no_work_yet: usize,
+    pub works: usize,
 }
 
 /// One connection. Its task writes, the page reads. Thousands of them are kept:
@@ -57,24 +75,6 @@ struct State {
     told: bool,
 }
 
-/// A row of the table of miners.
-#[derive(Clone, Debug, Serialize)]
-pub struct MinerView {
-    pub algorithm: Algorithm,
-    pub address: String,
-    pub worker: String,
-    pub agent: String,
-    pub difficulty: f64,
-    pub connected_seconds: u64,
-    pub last_share_seconds: Option<u64>,
-    /// It should find shares and has found none for a while.
-    pub silent: bool,
-    #[serde(flatten)]
-    pub hashrates: Hashrates,
-    #[serde(flatten)]
-    pub counts: Counts,
-}
-
 /// What changed for people, see [`crate::silence`].
 #[derive(Debug, Default)]
 pub struct Look {
@@ -94,6 +94,8 @@ impl Registry {
             miners: Mutex::new(BTreeMap::new()),
             here: PerAlgorithm::new(|_| AtomicUsize::new(0)),
             silent: PerAlgorithm::new(|_| AtomicUsize::new(0)),
+            no_work: PerAlgorithm::new(|_| AtomicUsize::new(0)),
+            offline: Offline::new(),
             next: AtomicU64::new(0),
             connected: AtomicU64::new(0),
             disconnected: AtomicU64::new(0),
@@ -118,6 +120,7 @@ impl Registry {
             self.here
                 .of(miner.algorithm)
                 .fetch_sub(1, Ordering::Relaxed);
+            self.offline.leave(miner, self.clock.now());
         }
     }
 
@@ -130,10 +133,32 @@ impl Registry {
         self.silent.of(algorithm).load(Ordering::Relaxed)
     }
 
+    pub fn states(&self, algorithm: Algorithm) -> States {
+        let here = self.count(algorithm);
+        let silent = self.silent(algorithm).min(here);
+        let no_work_yet = self.no_work.of(algorithm).load(Ordering::Relaxed);
+        let no_work_yet = no_work_yet.min(here - silent);
+        States {
+            silent,
+            offline: self.offline.count(algorithm),
+            no_work_yet,
+            works: here - silent - no_work_yet,
+        }
+    }
+
+    /// Those that are connected, and after them those that left, the last first.
     pub fn view(&self) -> Vec<MinerView> {
-        let miners: Vec<Arc<Miner>> = lock(&self.miners).values().cloned().collect();
+        let miners = self.connected_now();
+        self.offline.settle(&miners);
         let now = self.clock.now();
-        miners.iter().map(|miner| miner.view(now)).collect()
+        let here = miners.iter().map(|miner| miner.view(None, now));
+        let left = self.offline.kept();
+        let left = left.iter().map(|left| left.miner.view(Some(left), now));
+        here.chain(left).collect()
+    }
+
+    fn connected_now(&self) -> Vec<Arc<Miner>> {
+        lock(&self.miners).values().cloned().collect()
     }
 
     /// See which miners of the algorithm are silent. `has_route`: there is work
@@ -147,13 +172,15 @@ impl Registry {
         now: Instant,
     ) -> Look {
         let mut look = Look::default();
-        let mut silent = 0;
-        let miners = lock(&self.miners);
-        for miner in miners.values().filter(|m| m.algorithm == algorithm) {
+        let (mut silent, mut no_work) = (0, 0);
+        let miners = self.connected_now();
+        self.offline.settle(&miners);
+        for miner in miners.iter().filter(|m| m.algorithm == algorithm) {
             let mut state = lock(&miner.state);
             let quiet = state.quiet(has_route, now);
             state.silent = quiet >= SILENT_AFTER;
             silent += usize::from(state.silent);
+            no_work += usize::from(state.difficulty <= 0.0);
             match (state.told, state.silent) {
                 (false, true) if quiet >= tell_after => look.silent.push(miner.clone()),
                 (true, false) if state.last_work > state.expected_since => {
@@ -162,8 +189,8 @@ impl Registry {
                 (true | false, true | false) => {}
             }
         }
-        drop(miners);
         self.silent.of(algorithm).store(silent, Ordering::Relaxed);
+        self.no_work.of(algorithm).store(no_work, Ordering::Relaxed);
         look
     }
 }
@@ -246,7 +273,25 @@ impl Miner {
         (worker, self.address.ip())
     }
 
-    fn view(&self, now: Instant) -> MinerView {
+    /// By which it is known again; none before it said its name.
+    fn identity(&self) -> Option<Identity> {
+        let worker = lock(&self.state).worker.clone();
+        (!worker.is_empty()).then(|| (self.algorithm, self.address.ip(), worker))
+    }
+
+    /// Go on with the books of an earlier connection, whose task has ended.
+    fn inherit(&self, before: &Self) {
+        let (counts, rate, last_share) = {
+            let before = lock(&before.state);
+            (before.counts, before.rate.clone(), before.last_share)
+        };
+        let mut state = lock(&self.state);
+        state.counts += &counts;
+        state.rate.absorb(&rate);
+        state.last_share = state.last_share.max(last_share);
+    }
+
+    fn view(&self, left: Option<&Left>, now: Instant) -> MinerView {
         let state = lock(&self.state);
         let seconds_since = |then: Instant| now.saturating_duration_since(then).as_secs();
         MinerView {
@@ -254,114 +299,20 @@ impl Miner {
             address: self.address.to_string(),
             worker: state.worker.as_str().to_owned(),
             agent: state.agent.as_ref().to_owned(),
+            state: match (left, state.silent, state.difficulty > 0.0) {
+                (Some(_), _, _) => MinerState::Offline,
+                (None, true, _) => MinerState::Silent,
+                (None, false, true) => MinerState::Works,
+                (None, false, false) => MinerState::NoWorkYet,
+            },
             difficulty: state.difficulty,
-            connected_seconds: seconds_since(self.since),
+            connected_seconds: left.is_none().then(|| seconds_since(self.since)),
+            last_seen_seconds: left.map_or(0, |left| seconds_since(left.at)),
             last_share_seconds: state.last_share.map(seconds_since),
-            silent: state.silent,
+            silent: left.is_none() && state.silent,
+            reject_rate: state.counts.reject_rate(),
             hashrates: Hashrates::of(&state.rate, self.algorithm, now),
             counts: state.counts,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use smart_mining_core::sv1::{Judge, Outcome};
-
-    fn address(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 168, 1, 7], port))
-    }
-
-    fn share(outcome: Outcome, by: Judge) -> Judged {
-        Judged {
-            link: None,
-            difficulty: 1000.0,
-            pool_difficulty: 4000.0,
-            outcome,
-            by,
-        }
-    }
-
-    #[test]
-    fn what_is_kept_of_a_miner_has_a_size() {
-        // The two counts of its Arc, its place in the table (key, pointer and what a
-        // half-full node wastes), and a firmware's name of the longest kind.
-        let all = size_of::<Miner>() + 16 + 32 + 48 + 16;
-        assert!(all <= 600, "{all} bytes, {} in the row", size_of::<Miner>());
-    }
-
-    #[test]
-    fn counting_follows_who_comes_and_goes() {
-        let registry = Registry::new(Clock::start());
-        let keys: Vec<u64> = (0..5000)
-            .map(|port| registry.join(Algorithm::Sha256d, address(port)).0)
-            .collect();
-        registry.join(Algorithm::Scrypt, address(1));
-        assert_eq!(registry.count(Algorithm::Sha256d), 5000);
-        for key in &keys {
-            registry.leave(*key);
-            registry.leave(*key);
-        }
-        assert_eq!(registry.count(Algorithm::Sha256d), 0);
-        assert_eq!(registry.count(Algorithm::Scrypt), 1);
-        assert_eq!(registry.view().len(), 1);
-        assert_eq!(registry.disconnected.load(Ordering::Relaxed), 5000);
-    }
-
-    #[test]
-    fn a_share_below_the_pool_s_difficulty_is_work_and_not_accepted() {
-        let registry = Registry::new(Clock::start());
-        let (_, miner) = registry.join(Algorithm::Sha256d, address(1));
-        let now = registry.clock.now();
-        miner.named("rig07", "bmminer/2.0");
-        miner.judged(&share(Outcome::Local, Judge::Appliance), now);
-        let row = registry.view().remove(0);
-        assert_eq!((row.counts.accepted, row.counts.local), (0, 1));
-        assert_eq!(row.counts.difficulty_accepted, 0.0);
-        assert!(row.hashrates.hashrate_1m > 0.0 && row.hashrates.hashrate_24h > 0.0);
-        assert_eq!(
-            (row.worker.as_str(), row.agent.as_str()),
-            ("rig07", "bmminer/2.0")
-        );
-        // A share that was refused here is no work.
-        miner.judged(&share(Outcome::Rejected, Judge::Appliance), now);
-        assert_eq!(registry.view().remove(0).counts.work, 1000.0);
-    }
-
-    #[test]
-    fn a_miner_is_silent_only_while_it_should_find_shares() {
-        let registry = Registry::new(Clock::start());
-        let (_, miner) = registry.join(Algorithm::Sha256d, address(1));
-        let start = registry.clock.now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let look = |seconds, has_route| {
-            let tell_after = Duration::from_secs(120);
-            let look = registry.look(Algorithm::Sha256d, has_route, tell_after, at(seconds));
-            let silent = registry.silent(Algorithm::Sha256d);
-            (silent, look.silent.len(), look.back.len())
-        };
-        // It has not been given work.
-        assert_eq!(look(300, true), (0, 0, 0));
-        miner.difficulty(1000.0);
-        assert_eq!(look(355, true), (0, 0, 0));
-        assert_eq!(look(360, true), (1, 0, 0));
-        // No pool: nobody can find anything, and the time starts anew.
-        assert_eq!(look(365, false), (0, 0, 0));
-        assert_eq!(look(420, true), (0, 0, 0));
-        assert_eq!(look(425, true), (1, 0, 0));
-        assert_eq!(look(485, true), (1, 1, 0));
-        // Until it was told it waits to be told.
-        assert_eq!(look(490, true), (1, 1, 0));
-        miner.told(true);
-        assert_eq!(look(495, true), (1, 0, 0));
-        // Refused here: that is not work.
-        miner.judged(&share(Outcome::Stale, Judge::Appliance), at(496));
-        assert_eq!(look(500, true), (1, 0, 0));
-        miner.judged(&share(Outcome::Rejected, Judge::Pool), at(501));
-        assert!(!registry.view().remove(0).silent);
-        assert_eq!(look(505, true), (0, 0, 1));
-        miner.told(false);
-        assert_eq!(look(510, true), (0, 0, 0));
     }
 }

@@ -1,20 +1,35 @@
 //! What people and programs see of the appliance. Built on request from what
 //! the tasks publish; it never asks the store and never holds up a share.
 
+mod state;
+mod status;
+#[cfg(test)]
+mod tests;
+pub mod trouble;
+
+pub use state::FarmState;
+pub use status::{
+    AlgorithmStatus, CandidateStatus, CentralStatus, DecisionStatus, MinerCounts, PoolAndCoin,
+    ReportsStatus, RouteStatus, SkippedStatus, SnapshotStatus, Status, StoreStatus,
+};
+pub use trouble::Trouble;
+
 use crate::clock::{Clock, unix_now};
 use crate::device::Device;
 use crate::events::Events;
 use crate::history::History;
-use crate::lane::LaneView;
-use crate::ledger::{Ledger, Totals};
+use crate::lane::{DecisionView, LaneView};
+use crate::ledger::Ledger;
 use crate::provision;
 use crate::registry::{MinerView, Registry};
 use crate::report::ReportsView;
 use crate::store::Store;
 use crate::sync::SyncView;
-use crate::workers::{RefusedWorker, Workers};
-use serde::Serialize;
+use crate::workers::Workers;
 use smart_mining_core::Algorithm;
+use smart_mining_core::lane::CandidateView;
+use smart_mining_core::route::{Choice, Skipped};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::watch;
@@ -33,6 +48,8 @@ pub struct Views {
     pub history: Arc<History>,
     pub workers: Arc<Workers>,
     pub store: Store,
+    /// Why the store is not where farm.toml says, if it is not.
+    pub elsewhere: Option<String>,
     /// What became of the card's farm.toml; `None`: there is no card.
     pub provisioning: Option<provision::Report>,
     /// `None` in it: nobody has looked yet.
@@ -45,127 +62,6 @@ pub struct LaneSource {
     pub view: watch::Receiver<LaneView>,
 }
 
-#[derive(Debug, Serialize)]
-pub struct Status {
-    pub farm: String,
-    pub version: &'static str,
-    /// `mining`, `mining from cache`, `holding`: the worst over all algorithms.
-    pub state: &'static str,
-    pub started_at: u64,
-    pub algorithms: Vec<AlgorithmStatus>,
-    pub snapshot: SnapshotStatus,
-    pub central: CentralStatus,
-    /// Absent if there is no central to report to.
-    pub reports: Option<ReportsStatus>,
-    pub miners: MinerCounts,
-    /// By `[workers]` of farm.toml, the latest first.
-    pub refused_workers: Vec<RefusedWorker>,
-    pub store: StoreStatus,
-    /// Absent where no card is.
-    pub provisioning: Option<provision::Report>,
-    /// Absent until it was looked at.
-    pub device: Option<Device>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct AlgorithmStatus {
-    pub algorithm: Algorithm,
-    pub listener: String,
-    pub state: &'static str,
-    /// No pool can be reached, and miners go on with the last job: nobody pays for it.
-    pub unpaid: bool,
-    pub route: Option<RouteStatus>,
-    /// Why the route is what it is, or why there is none.
-    pub why: String,
-    pub switches: u64,
-    pub miners: usize,
-    /// Of them, those that should find shares and have found none for a minute.
-    pub silent: usize,
-    #[serde(flatten)]
-    pub totals: Totals,
-    pub candidates: Vec<CandidateStatus>,
-    pub skipped: Vec<SkippedStatus>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct RouteStatus {
-    pub pool: String,
-    pub coin: String,
-    pub seconds: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub struct CandidateStatus {
-    pub pool: String,
-    pub coin: String,
-    pub address: String,
-    /// USD per hash per second and day after fees; absent for the farm's own pools.
-    pub usd_per_hash_day: Option<f64>,
-    pub ready: bool,
-    /// Connections with work: several where the pool has room for 256 miners on each.
-    pub connections: usize,
-    pub last_failure: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct SkippedStatus {
-    pub pool: String,
-    pub coin: String,
-    pub why: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-pub struct SnapshotStatus {
-    /// 0: none yet.
-    pub sequence: u64,
-    /// Since it was received; absent if there is none, or if the wall clock
-    /// says it comes from the future.
-    pub age_seconds: Option<u64>,
-    pub accepted: u64,
-    pub refused: u64,
-    pub last_refusal: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct CentralStatus {
-    /// `not configured`, `not asked yet`, `reachable`, `unreachable`.
-    pub state: &'static str,
-    pub last_error: Option<String>,
-    pub last_contact_seconds: Option<u64>,
-}
-
-/// What central has not been told yet.
-#[derive(Debug, Serialize)]
-pub struct ReportsStatus {
-    pub waiting: u64,
-    /// Since the oldest of them was made; absent if none waits, or if the wall
-    /// clock says that it comes from the future.
-    pub oldest_seconds: Option<u64>,
-    /// Since the start.
-    pub delivered: u64,
-    /// Refused by central, and kept for a person.
-    pub set_aside: u64,
-    /// Dropped for want of room, since the store was made.
-    pub dropped: u64,
-    pub last_error: Option<String>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct MinerCounts {
-    pub now: usize,
-    pub silent: usize,
-    pub connected: u64,
-    pub disconnected: u64,
-    pub refused: u64,
-}
-
-#[derive(Debug, Serialize)]
-pub struct StoreStatus {
-    /// Records that did not fit the writer's queue.
-    pub dropped: u64,
-    pub last_error: Option<String>,
-}
-
 impl Views {
     pub fn status(&self) -> Status {
         let central = self.central();
@@ -175,14 +71,11 @@ impl Views {
             .iter()
             .map(|lane| self.algorithm(lane, cached))
             .collect();
-        let state = ["holding", "mining from cache", "mining"]
-            .into_iter()
-            .find(|state| algorithms.iter().any(|lane| lane.state == *state))
-            .unwrap_or("mining");
-        Status {
+        let mut status = Status {
             farm: self.farm.clone(),
             version: env!("CARGO_PKG_VERSION"),
-            state,
+            state: FarmState::Mining,
+            troubles: Vec::new(),
             started_at: self.started_at,
             miners: self.counts(&algorithms),
             algorithms,
@@ -190,12 +83,21 @@ impl Views {
             central,
             reports: self.reports(),
             refused_workers: self.workers.refused(),
-            store: StoreStatus {
-                dropped: self.store.dropped(),
-                last_error: self.store.last_error(),
-            },
+            store: self.store(),
             provisioning: self.provisioning.clone(),
             device: self.device.borrow().clone(),
+        };
+        status.troubles = trouble::troubles(&status);
+        status.state = state::of(&status);
+        status
+    }
+
+    fn store(&self) -> StoreStatus {
+        StoreStatus {
+            bytes: store_bytes(self.store.path()),
+            elsewhere: self.elsewhere.clone(),
+            dropped: self.store.dropped(),
+            last_error: self.store.last_error(),
         }
     }
 
@@ -203,6 +105,8 @@ impl Views {
         MinerCounts {
             now: algorithms.iter().map(|lane| lane.miners).sum(),
             silent: algorithms.iter().map(|lane| lane.silent).sum(),
+            no_work_yet: algorithms.iter().map(|lane| lane.no_work_yet).sum(),
+            offline: algorithms.iter().map(|lane| lane.offline).sum(),
             connected: self.registry.connected.load(Ordering::Relaxed),
             disconnected: self.registry.disconnected.load(Ordering::Relaxed),
             refused: self.registry.refused.load(Ordering::Relaxed),
@@ -239,35 +143,38 @@ impl Views {
     fn algorithm(&self, lane: &LaneSource, cached: bool) -> AlgorithmStatus {
         let view = lane.view.borrow().clone();
         let state = match (&view.route, cached) {
-            (None, _) => "holding",
-            (Some(_), true) => "mining from cache",
-            (Some(_), false) => "mining",
+            (None, _) => FarmState::Holding,
+            (Some(_), true) => FarmState::MiningFromCache,
+            (Some(_), false) => FarmState::Mining,
         };
+        let totals = self.ledger.totals(lane.algorithm);
+        let states = self.registry.states(lane.algorithm);
+        let route = view.route.as_ref().map(|(choice, _)| choice);
+        let pays = score_of(&view.candidates, route);
+        let candidates = view.candidates.into_iter();
         AlgorithmStatus {
             algorithm: lane.algorithm,
             listener: lane.address.clone(),
             state,
             unpaid: view.keeps_warm,
+            usd_per_day_now: pays.map(|pays| pays * totals.hashrates.hashrate_10m),
+            candidates: candidates.map(|it| candidate(it, route, pays)).collect(),
             route: view.route.map(|(choice, since)| RouteStatus {
                 pool: choice.pool,
                 coin: choice.coin,
                 seconds: self.clock.seconds_since(since),
             }),
             why: view.why,
+            decision: view.decision.map(decision),
             switches: view.switches,
+            switches_by_rule: view.switches_by_rule,
             miners: self.registry.count(lane.algorithm),
-            silent: self.registry.silent(lane.algorithm),
-            totals: self.ledger.totals(lane.algorithm),
-            candidates: view.candidates.into_iter().map(candidate).collect(),
-            skipped: view
-                .skipped
-                .into_iter()
-                .map(|skipped| SkippedStatus {
-                    pool: skipped.pool,
-                    coin: skipped.coin,
-                    why: skipped.why,
-                })
-                .collect(),
+            silent: states.silent,
+            no_work_yet: states.no_work_yet,
+            offline: states.offline,
+            reject_rate: totals.counts.reject_rate(),
+            totals,
+            skipped: view.skipped.into_iter().map(skipped).collect(),
         }
     }
 
@@ -309,8 +216,46 @@ impl Views {
     }
 }
 
-fn candidate(view: smart_mining_core::lane::CandidateView) -> CandidateStatus {
+fn pool_and_coin(choice: Choice) -> PoolAndCoin {
+    PoolAndCoin {
+        pool: choice.pool,
+        coin: choice.coin,
+    }
+}
+
+fn decision(view: DecisionView) -> DecisionStatus {
+    DecisionStatus {
+        at: view.at,
+        rule: view.rule,
+        from: view.from.map(pool_and_coin),
+        to: view.to.map(pool_and_coin),
+        why: view.why,
+    }
+}
+
+fn skipped(skipped: Skipped) -> SkippedStatus {
+    SkippedStatus {
+        pool: skipped.pool,
+        coin: skipped.coin,
+        why: skipped.why,
+    }
+}
+
+/// What the route's pool pays, if the ranking says so.
+fn score_of(candidates: &[CandidateView], route: Option<&Choice>) -> Option<f64> {
+    let route = route?;
+    let on_route = candidates.iter().find(|it| it.choice == *route)?;
+    on_route.score
+}
+
+fn candidate(view: CandidateView, route: Option<&Choice>, pays: Option<f64>) -> CandidateStatus {
+    let lead = |score: f64| {
+        let pays = pays.filter(|pays| *pays > 0.0)?;
+        Some((score / pays - 1.0) * 100.0).filter(|percent| percent.is_finite())
+    };
     CandidateStatus {
+        on_route: route == Some(&view.choice),
+        lead_percent: view.score.and_then(lead),
         pool: view.choice.pool,
         coin: view.choice.coin,
         address: view.address,
@@ -319,4 +264,12 @@ fn candidate(view: smart_mining_core::lane::CandidateView) -> CandidateStatus {
         connections: view.connections,
         last_failure: view.last_failure,
     }
+}
+
+/// With the log beside it, which grows before it is merged.
+fn store_bytes(path: &Path) -> Option<u64> {
+    let size = |path: &Path| std::fs::metadata(path).ok().map(|it| it.len());
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    Some(size(path)? + size(Path::new(&log)).unwrap_or(0))
 }
