@@ -4,23 +4,30 @@
 //!   long-poll --200--> gate --good--> store commit --> ranking (watch) --> lanes
 //!       ^  |             `--refused: counted, logged; the last good one stays
 //!       |  `--204: nothing new
-//!       `-- back-off 1 s .. 30 s while central cannot be reached
+//!       |-- back-off 1 s .. 30 s while central cannot be reached
+//!       `-- somebody wants to know now: asked again at once, without waiting
 //! ```
 //!
 //! One thread of its own, because ureq blocks. It waits for central, never the
-//! other way round, so it works from behind any NAT.
+//! other way round, so it works from behind any NAT. Each question is asked by a
+//! thread that ends with its answer: a long-poll that somebody does not want to
+//! wait for is left to itself, and what it brings is not looked at any more.
+
+mod question;
 
 use crate::clock::{Clock, unix_now};
 use crate::config::Central;
 use crate::events::{Code, Events, Subject};
 use crate::store::{Store, StoredSnapshot};
 use crate::update::{Updatable, Updates};
+use question::{Fault, Question};
 use smart_mining_core::Instant;
 use smart_mining_core::route::Gate;
 use smart_mining_wire::Snapshot;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use ureq::Agent;
 
 /// Central holds a poll open for so long when it has nothing new.
@@ -29,8 +36,6 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const ANSWER_WITHIN: Duration = Duration::from_secs(WAIT_SECONDS + 10);
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// An envelope is base64 of at most 512 KiB, with its signature.
-const MAX_ENVELOPE: u64 = 800 * 1024;
 
 /// What lanes rank by. `None`: the farm's own pools are all there is.
 #[derive(Clone, Debug, Default)]
@@ -54,20 +59,54 @@ pub struct SyncView {
     pub last_refusal: Option<String>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Answer {
     New,
     Nothing,
 }
 
-/// Why a poll brought nothing.
-#[derive(Debug, thiserror::Error)]
-enum Fault {
-    #[error("{0}")]
-    Connection(String),
-    /// It came, and is of no use.
-    #[error("{0}")]
-    Answer(String),
+/// What a question brought that was asked because somebody wanted to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub outcome: Result<News, String>,
+    /// Of the snapshot in force, 0: none.
+    pub sequence: u64,
+    /// What central says of releases; `None`: this appliance does not ask, or had
+    /// nothing to say.
+    pub release: Option<String>,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    Snapshot,
+    Nothing,
+}
+
+/// Somebody who waits for an answer.
+type Waiter = oneshot::Sender<Asked>;
+
+/// Asks the sync thread to ask central now.
+#[derive(Clone)]
+pub struct SyncNow(SyncSender<Note>);
+
+impl SyncNow {
+    /// Waits for central's answer; `None`: the thread is gone, or too many wait.
+    pub async fn ask(&self) -> Option<Asked> {
+        let (waiter, answer) = oneshot::channel();
+        self.0.try_send(Note::Now(waiter)).ok()?;
+        answer.await.ok()
+    }
+}
+
+/// What wakes the thread.
+enum Note {
+    /// The answer to the question of this number.
+    Came(u64, Result<Option<String>, Fault>),
+    Now(Waiter),
+}
+
+/// Notes under way: answers, and people who wait.
+const NOTES: usize = 64;
 
 pub struct Sync {
     central: Central,
@@ -78,6 +117,10 @@ pub struct Sync {
     ranking: watch::Sender<Ranking>,
     view: watch::Sender<SyncView>,
     updates: Option<Updates>,
+    notes: (SyncSender<Note>, Receiver<Note>),
+    /// The number of the newest question.
+    question: u64,
+    waiters: Vec<Waiter>,
 }
 
 impl Sync {
@@ -103,6 +146,9 @@ impl Sync {
             ranking,
             view,
             updates: None,
+            notes: sync_channel(NOTES),
+            question: 0,
+            waiters: Vec::new(),
         };
         for snapshot in stored {
             match sync.gate.judge(snapshot.envelope.as_bytes()) {
@@ -126,6 +172,10 @@ impl Sync {
         self
     }
 
+    pub fn now(&self) -> SyncNow {
+        SyncNow(self.notes.0.clone())
+    }
+
     /// Polls for as long as the process lives.
     pub fn run(mut self) {
         let agent: Agent = Agent::config_builder()
@@ -145,84 +195,127 @@ impl Sync {
         let mut wait = FIRST_WAIT;
         loop {
             let asked = std::time::Instant::now();
-            match self.poll_twice(&agent) {
-                Ok(Answer::New) => {
+            match self.poll(&agent) {
+                Ok(answer) => {
                     self.reached();
                     self.ask_for_a_release(&agent);
+                    self.tell_waiters(Ok(match answer {
+                        Answer::New => News::Snapshot,
+                        Answer::Nothing => News::Nothing,
+                    }));
                     wait = FIRST_WAIT;
-                }
-                Ok(Answer::Nothing) => {
-                    self.reached();
-                    self.ask_for_a_release(&agent);
-                    wait = FIRST_WAIT;
-                    // One that is stopping, or something between, may say so at once.
-                    std::thread::sleep(FIRST_WAIT.saturating_sub(asked.elapsed()));
+                    if answer == Answer::Nothing {
+                        // One that is stopping, or something between, may say so at once.
+                        self.rest(FIRST_WAIT.saturating_sub(asked.elapsed()));
+                    }
                 }
                 Err(error) => {
                     let error = error.to_string();
                     self.not_reached(&error);
-                    std::thread::sleep(wait);
-                    wait = (wait * 2).min(LONGEST_WAIT);
+                    self.tell_waiters(Err(error));
+                    wait = match self.rest(wait) {
+                        // What was away for long may be back for whoever asks.
+                        true => FIRST_WAIT,
+                        false => (wait * 2).min(LONGEST_WAIT),
+                    };
                 }
             }
+        }
+    }
+
+    /// Wait, unless somebody wants to know. `true`: somebody does.
+    fn rest(&mut self, wait: Duration) -> bool {
+        let until = std::time::Instant::now() + wait;
+        while self.waiters.is_empty() {
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            match self.notes.1.recv_timeout(left) {
+                // Of a question that nobody waits for any more.
+                Ok(Note::Came(..)) => {}
+                Ok(Note::Now(waiter)) => self.waiters.push(waiter),
+                // We hold a sender ourselves: it cannot be disconnected.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn tell_waiters(&mut self, outcome: Result<News, String>) {
+        if self.waiters.is_empty() {
+            return;
+        }
+        let asked = Asked {
+            outcome,
+            sequence: self.gate.sequence(),
+            release: self.updates.as_ref().and_then(Updates::told),
+        };
+        for waiter in self.waiters.drain(..) {
+            // Whoever went away does not need it.
+            let _ = waiter.send(asked.clone());
         }
     }
 
     fn ask_for_a_release(&mut self, agent: &Agent) {
         if let Some(updates) = &mut self.updates {
+            if !self.waiters.is_empty() {
+                updates.hurry();
+            }
             updates.ask_if_due(agent, &self.central, &self.events, &self.store);
         }
     }
 
-    /// A connection that is kept may have ended unseen, when central was
-    /// restarted or a router forgot it: only a new one tells whether it is there.
-    fn poll_twice(&mut self, agent: &Agent) -> Result<Answer, Fault> {
-        let kept = self.view.borrow().reachable == Some(true);
-        match self.poll(agent) {
-            Err(Fault::Connection(error)) if kept => {
-                log::debug!("asking central again: {error}");
-                self.poll(agent)
+    /// Ask, and wait for the answer, or for somebody who cannot wait so long.
+    fn poll(&mut self, agent: &Agent) -> Result<Answer, Fault> {
+        self.ask(agent);
+        let mut is_hurried = !self.waiters.is_empty();
+        loop {
+            match self.notes.1.recv() {
+                Ok(Note::Came(question, answer)) if question == self.question => {
+                    let Some(envelope) = answer? else {
+                        return Ok(Answer::Nothing);
+                    };
+                    self.take(envelope).map_err(Fault::Answer)?;
+                    return Ok(Answer::New);
+                }
+                Ok(Note::Came(..)) => {}
+                Ok(Note::Now(waiter)) => {
+                    self.waiters.push(waiter);
+                    if !is_hurried {
+                        is_hurried = true;
+                        self.ask(agent);
+                    }
+                }
+                Err(gone) => return Err(Fault::Connection(gone.to_string())),
             }
-            outcome => outcome,
         }
     }
 
-    fn poll(&mut self, agent: &Agent) -> Result<Answer, Fault> {
-        // Whether central is there must not wait for its next snapshot.
-        let wait = match self.view.borrow().reachable {
-            Some(true) => WAIT_SECONDS,
-            Some(false) | None => 0,
+    /// In a thread of its own, which ends with the answer.
+    fn ask(&mut self, agent: &Agent) {
+        let is_reachable = self.view.borrow().reachable == Some(true);
+        self.question += 1;
+        let question = Question {
+            agent: agent.clone(),
+            central: self.central.clone(),
+            after: self.gate.sequence(),
+            // Whether central is there must not wait for its next snapshot.
+            wait: match is_reachable && self.waiters.is_empty() {
+                true => WAIT_SECONDS,
+                false => 0,
+            },
+            is_kept: is_reachable,
         };
-        let mut response = agent
-            .get(format!("{}/api/v1/snapshot", self.central.url))
-            .query("after", self.gate.sequence().to_string())
-            .query("wait", wait.to_string())
-            .header(
-                "Authorization",
-                format!("Bearer {}", self.central.token.expose()),
-            )
-            .call()
-            .map_err(|error| Fault::Connection(error.to_string()))?;
-        let refusal = match response.status().as_u16() {
-            200 => None,
-            204 => return Ok(Answer::Nothing),
-            401 | 403 => Some(
-                "central does not know this farm's token; check central.token in farm.toml"
-                    .to_owned(),
-            ),
-            status => Some(format!("central answered with status {status}")),
-        };
-        if let Some(refusal) = refusal {
-            return Err(Fault::Answer(refusal));
+        let (number, notes) = (self.question, self.notes.0.clone());
+        let asking = std::thread::Builder::new()
+            .name("ask-central".to_owned())
+            .spawn(move || {
+                // With the notes' end the process ends.
+                let _ = notes.send(Note::Came(number, question.ask_twice()));
+            });
+        if let Err(error) = asking {
+            let fault = Fault::Connection(format!("no thread to ask with: {error}"));
+            // There is room: nobody else has the answer to send.
+            let _ = self.notes.0.try_send(Note::Came(number, Err(fault)));
         }
-        let envelope = response
-            .body_mut()
-            .with_config()
-            .limit(MAX_ENVELOPE)
-            .read_to_string()
-            .map_err(|error| Fault::Connection(error.to_string()))?;
-        self.take(envelope).map_err(Fault::Answer)?;
-        Ok(Answer::New)
     }
 
     fn take(&mut self, envelope: String) -> Result<(), String> {
@@ -346,13 +439,27 @@ mod tests {
         }
     }
 
-    fn asked(connection: &mut BufReader<TcpStream>) {
-        let mut line = String::new();
+    /// The request line.
+    fn asked(connection: &mut BufReader<TcpStream>) -> String {
+        let (mut line, mut first) = (String::new(), String::new());
         while line != "\r\n" {
             line.clear();
             let read = connection.read_line(&mut line).expect("a request");
             assert_ne!(read, 0, "closed instead of asked");
+            if first.is_empty() {
+                first.clone_from(&line);
+            }
         }
+        first
+    }
+
+    /// Somebody who wants to know, and what he is told.
+    fn wants_to_know(farm: &Farm) -> std::thread::JoinHandle<Option<Asked>> {
+        let now = farm.now.clone();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build();
+            runtime.expect("a runtime").block_on(now.ask())
+        })
     }
 
     fn answer(connection: &mut BufReader<TcpStream>, status: &str, body: &str) {
@@ -368,6 +475,7 @@ mod tests {
     struct Farm {
         view: watch::Receiver<SyncView>,
         events: Arc<Events>,
+        now: SyncNow,
         _folder: tempfile::TempDir,
     }
 
@@ -383,10 +491,12 @@ mod tests {
         };
         let events = Arc::new(Events::new(store.clone()));
         let (sync, _ranking, view) = Sync::new(central, &[], store, events.clone(), Clock::start());
+        let now = sync.now();
         std::thread::spawn(move || sync.run());
         let farm = Farm {
             view,
             events,
+            now,
             _folder: folder,
         };
         (Central(listener), farm)
@@ -437,5 +547,48 @@ mod tests {
         }
         let apart = moments[2].saturating_duration_since(moments[0]);
         assert!(apart >= FIRST_WAIT * 3 / 2, "asked twice within {apart:?}");
+    }
+
+    #[test]
+    fn whoever_wants_to_know_now_does_not_wait_for_the_long_poll() {
+        let key = SecretKey::from_bytes(&[7; 32]);
+        let (central, farm) = start(&key);
+        let mut long = central.accept();
+        asked(&mut long);
+        answer(&mut long, "200 OK", &snapshot(1, &key));
+        assert!(asked(&mut long).contains("after=1&wait=25"));
+        let begun = Moment::now();
+        let told = wants_to_know(&farm);
+        let mut short = central.accept();
+        assert!(asked(&mut short).contains("after=1&wait=0"));
+        answer(&mut short, "200 OK", &snapshot(2, &key));
+        let told = told.join().expect("no panic").expect("an answer");
+        assert_eq!((told.outcome, told.sequence), (Ok(News::Snapshot), 2));
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        // What the other one brings late is neither taken nor held against central.
+        answer(&mut long, "200 OK", &snapshot(2, &key));
+        let told = wants_to_know(&farm);
+        let mut next = [short, central.accept()];
+        assert!(asked(&mut next[0]).contains("after=2&wait=25"));
+        assert!(asked(&mut next[1]).contains("after=2&wait=0"));
+        answer(&mut next[1], "204 No Content", "");
+        let told = told.join().expect("no panic").expect("an answer");
+        assert_eq!((told.outcome, told.sequence), (Ok(News::Nothing), 2));
+        assert_eq!(farm.view.borrow().refused, 0);
+    }
+
+    #[test]
+    fn whoever_wants_to_know_while_central_is_away_is_told_so() {
+        let key = SecretKey::from_bytes(&[7; 32]);
+        let (central, farm) = start(&key);
+        let mut first = central.accept();
+        asked(&mut first);
+        answer(&mut first, "500 Internal Server Error", "");
+        until(&farm.view, "it shows", |view| view.reachable == Some(false));
+        drop((first, central));
+        let told = wants_to_know(&farm).join().expect("no panic");
+        let told = told.expect("an answer");
+        assert_eq!(told.sequence, 0);
+        assert!(told.outcome.is_err());
     }
 }

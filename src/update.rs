@@ -63,6 +63,16 @@ impl Updates {
         }
     }
 
+    /// Ask at the next occasion.
+    pub fn hurry(&mut self) {
+        self.due = Instant::now();
+    }
+
+    /// What central's last answer came to.
+    pub fn told(&self) -> Option<String> {
+        self.told.clone()
+    }
+
     /// What became of the last update, told if it is new.
     pub fn look(&mut self, events: &Events, store: &Store) -> Option<Update> {
         let path = self.appliance.outcome.as_deref()?;
