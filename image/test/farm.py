@@ -244,8 +244,16 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         return file
 
 
+class Patient(http.server.ThreadingHTTPServer):
+    """Whose visitors may lose their power."""
+
+    def handle_error(self, request, client_address):
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 def serve(folder, cleanup):
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    server = Patient(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
     server.resumed = []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     cleanup.append(server.shutdown)
