@@ -152,7 +152,7 @@ fn a_silent_miner_is_said_in_words_everywhere() {
 #[test]
 fn a_card_that_was_refused_is_on_the_page_with_its_mistakes() {
     let mut farm = farm();
-    assert!(!page::render(&farm.views).contains("card"));
+    assert!(!page::render(&farm.views).contains("was not taken"));
     farm.views.provisioning = Some(provision::Report {
         outcome: provision::Outcome::Refused,
         in_force: true,
