@@ -31,6 +31,7 @@ pub mod lane;
 pub mod ledger;
 pub mod listener;
 pub mod notify;
+pub mod operator;
 mod outcome;
 pub mod per_algorithm;
 pub mod provision;

@@ -15,6 +15,8 @@ use crate::history::History;
 use crate::lane::{self, Surroundings};
 use crate::ledger::Ledger;
 use crate::notify::Notifier;
+use crate::operator::Operator;
+use crate::operator::machine::Machine;
 use crate::provision;
 use crate::pulse::Pulses;
 use crate::registry::Registry;
@@ -72,6 +74,13 @@ pub async fn run(
         })?;
     let (sync, ranking, sync_view) = central(&config, &opened, &store, &events, clock);
     let (workers, checker) = Workers::new(&config.admissions, events.clone(), clock)?;
+    let machine = appliance
+        .as_ref()
+        .map(|it| Machine::new(it.wanted.with_file_name("asked")));
+    let operator = Operator::new(Arc::new(config.clone()), &store, is_elsewhere, clock)?
+        .with_sync(sync.as_ref().map(Sync::now))
+        .with_machine(machine);
+    let operator = Arc::new(operator);
     let around = Surroundings {
         rules: Arc::new(rules::farm_rules(&config)),
         policy: rules::policy(&config),
@@ -92,7 +101,8 @@ pub async fn run(
             Subject::Port(address),
             format!("{} miners", bound.config.algorithm),
         );
-        let started = lane::start(index, bound, ranking.clone(), around.clone())?;
+        let wishes = operator.wishes.watch(bound.config.algorithm);
+        let started = lane::start(index, bound, (ranking.clone(), wishes), around.clone())?;
         started
             .pulses
             .into_iter()
@@ -119,6 +129,7 @@ pub async fn run(
         events: events.clone(),
         history: Arc::new(History::new(store.clone())),
         workers,
+        operator,
         store: store.clone(),
         elsewhere,
         provisioning: card,

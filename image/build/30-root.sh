@@ -96,7 +96,7 @@ fi
 # --- what starts ---------------------------------------------------------------------
 systemctl --root="$root" --quiet enable systemd-networkd.service systemd-resolved.service systemd-timesyncd.service nftables.service
 systemctl --root="$root" --quiet enable smart-mining-{proxy,guide,provision,network,gateway,wifi,ssh,pair,zram,grow,commit,state,screen,light,journal-end}.service \
-    smart-mining-{clock,journal,update}.timer smart-mining-update.path
+    smart-mining-{clock,journal,update}.timer smart-mining-{update,asked}.path
 systemctl --root="$root" --quiet set-default multi-user.target
 # Nobody logs in, and no package of a later release may open a door.
 systemctl --root="$root" --quiet mask getty@.service serial-getty@.service console-getty.service container-getty@.service \

@@ -1,4 +1,4 @@
-//! `smart-mining-proxy hash-password`: what to write as a worker's `password_hash`.
+//! `smart-mining-proxy hash-password`: what to write as a `password_hash`, a worker's or the operator's.
 
 use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
 use smart_mining_proxy::workers::hash::StoredPassword;
@@ -19,7 +19,7 @@ pub fn run() -> ExitCode {
 }
 
 /// One line of the standard input; on a terminal it is asked for, and not shown.
-fn read() -> Result<String, String> {
+pub fn read() -> Result<String, String> {
     let mut line = String::new();
     let input = stdin();
     let shown = input

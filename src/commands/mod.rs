@@ -12,6 +12,7 @@ mod check;
 mod guide;
 mod hash_password;
 mod health;
+mod operator;
 mod provision;
 mod run;
 mod status;
@@ -78,8 +79,10 @@ enum Command {
         #[arg(long)]
         no_reboot: bool,
     },
-    /// Turn a worker's password into what farm.toml keeps of it
+    /// Turn a password, a worker's or the operator's, into what farm.toml keeps of it
     HashPassword,
+    #[command(flatten)]
+    Operator(operator::Wish),
     /// Show what a running appliance does
     Status {
         /// Where its status page is
@@ -106,6 +109,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             no_reboot,
         } => update::run(&bundle, allow_older, no_reboot),
         Command::HashPassword => hash_password::run(),
+        Command::Operator(wish) => operator::run(wish),
         Command::Status { url, json } => status::run(&url, json),
     }
 }

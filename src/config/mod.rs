@@ -55,6 +55,9 @@ pub struct Config {
     pub status: Status,
     pub routing: Routing,
     pub device: Device,
+    pub operator: Operator,
+    /// The file this was read from; empty for a text.
+    pub file: PathBuf,
 }
 
 #[derive(Clone, Debug)]
@@ -177,6 +180,13 @@ pub struct Status {
     pub bind: SocketAddr,
 }
 
+/// Who may tell the appliance to do something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Operator {
+    /// `None`: it is set at the first visit of the page, and kept in the store.
+    pub password: Option<StoredPassword>,
+}
+
 /// When a better pool is worth a switch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Routing {
@@ -220,6 +230,7 @@ impl Config {
         })?;
         let text = Self::decode(bytes, &file)?;
         let mut config = Self::parse_named(&text, &file)?;
+        config.file = path.to_owned();
         if let Some(folder) = path.parent() {
             config.store.path = folder.join(&config.store.path);
             for own in config

@@ -5,8 +5,8 @@ use super::problem::{Log, Place, fault};
 use super::reader::{Reader, Taken};
 use super::workers::{self, WorkersDraft};
 use super::{
-    Account, AccountTarget, Central, Config, Farm, KeyFiles, Listener, Network, Routing, Secret,
-    StaticPool, Status, StoreFile, UserTemplate, Workers, find_account, values,
+    Account, AccountTarget, Central, Config, Farm, KeyFiles, Listener, Network, Operator, Routing,
+    Secret, StaticPool, Status, StoreFile, UserTemplate, Workers, find_account, values,
 };
 use smart_mining_core::share::Manner;
 use smart_mining_wire::{Algorithm, PoolUrl};
@@ -31,6 +31,7 @@ pub(super) struct Drafts {
     pub status: Option<SocketAddr>,
     pub routing: Option<Routing>,
     pub device: Option<Device>,
+    pub operator: Option<Operator>,
 }
 
 pub(super) struct ListenerDraft {
@@ -89,6 +90,7 @@ pub(super) fn read(log: &Log<'_>, table: &DeTable<'_>) -> Drafts {
         status: self::status(status),
         routing: routing(root.section("routing")),
         device: device::read(&mut root),
+        operator: operator(root.section("operator")),
     };
     root.finish();
     drafts
@@ -284,6 +286,17 @@ fn status(section: Option<Reader<'_>>) -> Option<SocketAddr> {
     bind.or(default)
 }
 
+fn operator(section: Option<Reader<'_>>) -> Option<Operator> {
+    let Some(mut section) = section else {
+        return Some(Operator::default());
+    };
+    let password = section.take("password_hash", workers::password_hash);
+    section.finish();
+    Some(Operator {
+        password: password.optional()?,
+    })
+}
+
 fn routing(section: Option<Reader<'_>>) -> Option<Routing> {
     let default = Routing::default();
     let Some(mut section) = section else {
@@ -332,6 +345,8 @@ impl Drafts {
             status: Status { bind: self.status? },
             routing: self.routing?,
             device: self.device?,
+            operator: self.operator?,
+            file: PathBuf::new(),
         })
     }
 }

@@ -53,7 +53,7 @@ fn worker(mut section: Reader<'_>) -> WorkerDraft {
     draft
 }
 
-fn password_hash(value: &DeValue<'_>) -> Result<StoredPassword, super::problem::Fault> {
+pub(super) fn password_hash(value: &DeValue<'_>) -> Result<StoredPassword, super::problem::Fault> {
     let remedy = "write what smart-mining-proxy hash-password prints";
     let text = (value.as_str()).ok_or_else(|| values::wrong_type(value, "a text", remedy))?;
     StoredPassword::parse(text).map_err(|what| fault(what, remedy))

@@ -57,6 +57,18 @@ codes! {
     ReportsTaken = "reports-taken", Info;
     ReportRefused = "report-refused", Warn;
     ReportsDropped = "reports-dropped", Warn;
+    OperatorPassword = "operator-password", Warn;
+    OperatorLogin = "operator-login", Info;
+    OperatorRefused = "operator-refused", Warn;
+    OperatorPin = "operator-pin", Info;
+    OperatorUnpin = "operator-unpin", Info;
+    OperatorExclude = "operator-exclude", Info;
+    OperatorInclude = "operator-include", Info;
+    OperatorSync = "operator-sync", Info;
+    OperatorName = "operator-name", Info;
+    OperatorReboot = "operator-reboot", Info;
+    OperatorUpdate = "operator-update", Info;
+    OperatorBundle = "operator-bundle", Info;
 }
 
 impl fmt::Display for Code {

@@ -46,6 +46,8 @@ pub enum Subject<'a> {
     Board(&'a str),
     Report(&'a str),
     Outbox,
+    /// Whoever sits there, and knows the operator's password or tried one.
+    Operator(IpAddr),
 }
 
 pub(super) type Fields<'a> = Vec<(&'static str, Cow<'a, str>)>;
@@ -68,6 +70,7 @@ impl<'a> Subject<'a> {
             Self::Miner(None) => "?".into(),
             Self::Worker { worker, .. } => worker.into(),
             Self::Port(address) => address.to_string().into(),
+            Self::Operator(address) => address.to_string().into(),
         }
     }
 
@@ -101,7 +104,8 @@ impl<'a> Subject<'a> {
             | Self::Port(_)
             | Self::Board(_)
             | Self::Report(_)
-            | Self::Outbox => {}
+            | Self::Outbox
+            | Self::Operator(_) => {}
         }
         fields
     }
@@ -110,7 +114,11 @@ impl<'a> Subject<'a> {
     /// number is theirs to choose, too.
     pub(super) fn key(&self) -> Cow<'a, str> {
         match self {
-            Self::Miner(_) | Self::Worker { .. } | Self::Snapshot(_) | Self::Report(_) => "".into(),
+            Self::Miner(_)
+            | Self::Worker { .. }
+            | Self::Snapshot(_)
+            | Self::Report(_)
+            | Self::Operator(_) => "".into(),
             Self::Farm(_)
             | Self::Store
             | Self::Central

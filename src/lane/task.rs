@@ -17,7 +17,7 @@ use anyhow::Context;
 use serde::Serialize;
 use smart_mining_core::lane::{CandidateView, Command, Crowd, Lane};
 use smart_mining_core::route::candidate::candidates;
-use smart_mining_core::route::{Candidate, Choice, Decision, FarmRules, Policy, Skipped};
+use smart_mining_core::route::{Candidate, Choice, Decision, FarmRules, Policy, Skipped, Wishes};
 use smart_mining_core::share::{Board, LinkId};
 use smart_mining_core::sv1::Failure;
 use smart_mining_core::{Algorithm, Instant};
@@ -37,6 +37,8 @@ pub struct LaneView {
     pub why: String,
     pub candidates: Vec<CandidateView>,
     pub skipped: Vec<Skipped>,
+    /// Candidates that the operator excluded.
+    pub excluded: Vec<Choice>,
     pub switches: u64,
     pub switches_by_rule: BTreeMap<&'static str, u64>,
     pub decision: Option<DecisionView>,
@@ -81,7 +83,7 @@ pub struct Started {
 pub fn start(
     index: u32,
     bound: Bound,
-    ranking: watch::Receiver<Ranking>,
+    (ranking, wishes): (watch::Receiver<Ranking>, watch::Receiver<Wishes>),
     around: Surroundings,
 ) -> anyhow::Result<Started> {
     let algorithm = bound.config.algorithm;
@@ -109,7 +111,7 @@ pub fn start(
     let task = Task::new(lane, algorithm, bound.inbox.clone(), views, reports, around);
     let reactor = Reactor::new(bound, needs)
         .with_context(|| format!("cannot wait for {algorithm} miners"))?;
-    let lane = tokio::spawn(task.run(ranking, crowd_seen, reported, pulses[0].clone()));
+    let lane = tokio::spawn(task.run(ranking, wishes, crowd_seen, reported, pulses[0].clone()));
     // A thread of its own: it waits for sockets by itself.
     let listener = tokio::task::spawn_blocking(move || reactor.run());
     Ok(Started {
@@ -181,10 +183,13 @@ impl Task {
     async fn run(
         mut self,
         mut ranking: watch::Receiver<Ranking>,
+        mut wishes: watch::Receiver<Wishes>,
         mut crowd: watch::Receiver<Crowd>,
         mut reported: mpsc::Receiver<LinkReport>,
         pulse: Pulse,
     ) {
+        // First: what is excluded must not even be connected to.
+        self.wish(wishes.borrow_and_update().clone());
         self.rank(&ranking.borrow_and_update().clone());
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
@@ -198,6 +203,7 @@ impl Task {
                     }
                 }
                 Ok(()) = ranking.changed() => self.rank(&ranking.borrow_and_update().clone()),
+                Ok(()) = wishes.changed() => self.wish(wishes.borrow_and_update().clone()),
                 Ok(()) = crowd.changed() => {
                     let crowd = *crowd.borrow_and_update();
                     self.lane.set_crowd(crowd, self.around.clock.now());
@@ -218,6 +224,10 @@ impl Task {
         self.lane
             .candidates(list, sequence, self.around.clock.now());
         self.views.send_modify(|view| view.skipped = skipped);
+    }
+
+    fn wish(&mut self, wishes: Wishes) {
+        self.lane.wish(wishes, self.around.clock.now());
     }
 
     fn take(&mut self, report: LinkReport) {
@@ -295,10 +305,17 @@ impl Task {
         let (candidates, route) = (self.lane.view(), self.lane.route());
         let route = route.map(|(choice, since)| (choice.clone(), since));
         let keeps_warm = self.lane.keeps_warm();
+        let excluded = self.lane.excluded().map(|it| Choice {
+            pool: it.pool.clone(),
+            coin: it.coin.clone(),
+        });
+        let excluded: Vec<Choice> = excluded.collect();
         self.views.send_if_modified(|view| {
             let changed = view.candidates != candidates
                 || view.route != route
-                || view.keeps_warm != keeps_warm;
+                || view.keeps_warm != keeps_warm
+                || view.excluded != excluded;
+            view.excluded = excluded;
             view.candidates = candidates;
             view.route = route;
             view.keeps_warm = keeps_warm;

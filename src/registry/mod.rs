@@ -298,6 +298,7 @@ impl Miner {
             algorithm: self.algorithm,
             address: self.address.to_string(),
             worker: state.worker.as_str().to_owned(),
+            name: None,
             agent: state.agent.as_ref().to_owned(),
             state: match (left, state.silent, state.difficulty > 0.0) {
                 (Some(_), _, _) => MinerState::Offline,

@@ -12,6 +12,9 @@ pub struct MinerView {
     /// Address and port; the last ones of a miner that left.
     pub address: String,
     pub worker: String,
+    /// What people call it, see [`crate::operator::Names`]; absent if nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The firmware, as it calls itself.
     pub agent: String,
     pub state: MinerState,

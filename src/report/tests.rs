@@ -108,6 +108,7 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         registry: Arc::new(Registry::new(clock)),
         ledger: Arc::new(Ledger::new(clock)),
         workers: crate::workers::Workers::open(events.clone(), clock),
+        operator: crate::operator::Operator::of_a_test(&store, clock),
         events,
         history: Arc::new(crate::history::History::new(store.clone())),
         store,

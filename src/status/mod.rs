@@ -1,5 +1,6 @@
 //! The status page and its JSON, on the farm's LAN only.
 
+mod actions;
 mod api;
 mod door;
 mod guide;
@@ -27,6 +28,7 @@ pub async fn serve(listener: TcpListener, views: Arc<Views>, access: Arc<[Networ
     let app = Router::new()
         .merge(page::routes())
         .merge(api::routes())
+        .merge(actions::routes())
         .merge(history::routes())
         .layer(middleware::from_fn_with_state(access, only_the_lan))
         .with_state(views);

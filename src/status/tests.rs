@@ -46,6 +46,7 @@ fn farm() -> Farm {
         registry,
         ledger: Arc::new(Ledger::new(clock)),
         workers: crate::workers::Workers::open(events.clone(), clock),
+        operator: crate::operator::Operator::of_a_test(&store, clock),
         events,
         history: Arc::new(crate::history::History::new(store.clone())),
         store,

@@ -2,11 +2,12 @@
 
 use super::open::{connect_to_read, sqlite};
 use super::outbox::{self, OutboxState, Waiting};
-use super::rows::{count, int};
+use super::rows::{NAME, count, int};
 use super::{Decision, DecisionRow, EventRow, MinuteTotal, StoreError};
 use crate::counts::Counts;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use smart_mining_core::share::WorkerName;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// One read-only connection; give each thread its own.
@@ -69,6 +70,20 @@ impl Reader {
 
     pub fn outbox(&self) -> Result<OutboxState, StoreError> {
         outbox::state(&self.connection).map_err(|source| self.fault(source))
+    }
+
+    /// What people call workers, by the worker.
+    pub fn names(&self) -> Result<BTreeMap<String, String>, StoreError> {
+        // `;` is what comes after `:`.
+        let sql = "SELECT substr(key, ?1), value FROM meta WHERE key >= 'name:' AND key < 'name;'";
+        let read = || -> rusqlite::Result<BTreeMap<String, String>> {
+            let mut statement = self.connection.prepare(sql)?;
+            let rows = statement.query_map([count(NAME.len()) + 1], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            rows.collect()
+        };
+        read().map_err(|source| self.fault(source))
     }
 
     pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {

@@ -29,7 +29,11 @@ pub(super) struct Statements<'t> {
     decision: Statement<'t>,
     totals: TotalStatements<'t>,
     meta: Statement<'t>,
+    no_meta: Statement<'t>,
 }
+
+/// Before the key of a worker's name.
+pub(super) const NAME: &str = "name:";
 
 const INSERT_EVENT: &str = "INSERT INTO events (at, code, subject, text) VALUES (?1, ?2, ?3, ?4)";
 
@@ -46,6 +50,7 @@ impl<'t> Statements<'t> {
                 "INSERT INTO meta (key, value) VALUES (?1, ?2)
                  ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             )?,
+            no_meta: db.prepare("DELETE FROM meta WHERE key = ?1")?,
         })
     }
 
@@ -64,7 +69,22 @@ impl<'t> Statements<'t> {
             Record::Decision(decision) => self.write_decision(decision),
             Record::ShareTotals(totals) => self.totals.add(totals, reporting),
             Record::ByWorker(totals) => self.totals.name_workers(totals),
-            Record::Meta { key, value } => self.meta.execute([key, cut(value)]).map(drop),
+            Record::Meta { key, value } => {
+                // Some are JSON, which is of no use when it is cut.
+                let value = if value.len() <= 16 * LONGEST {
+                    value
+                } else {
+                    cut(value)
+                };
+                self.meta.execute([key, value]).map(drop)
+            }
+            Record::Name { worker, name } => {
+                let key = format!("{NAME}{}", cut(worker));
+                match name {
+                    Some(name) => self.meta.execute([key.as_str(), cut(name)]).map(drop),
+                    None => self.no_meta.execute([key]).map(drop),
+                }
+            }
         }
     }
 

@@ -58,13 +58,18 @@ pub enum Record {
         key: &'static str,
         value: String,
     },
+    /// What people call a worker; `None`: nothing any more.
+    Name {
+        worker: String,
+        name: Option<String>,
+    },
 }
 
 impl Record {
     pub(super) fn rows(&self) -> usize {
         match self {
             Self::ShareTotals(totals) | Self::ByWorker(totals) => totals.len(),
-            Self::Event { .. } | Self::Decision(_) | Self::Meta { .. } => 1,
+            Self::Event { .. } | Self::Decision(_) | Self::Meta { .. } | Self::Name { .. } => 1,
         }
     }
 }

@@ -9,8 +9,9 @@ pub mod trouble;
 
 pub use state::FarmState;
 pub use status::{
-    AlgorithmStatus, CandidateStatus, CentralStatus, DecisionStatus, MinerCounts, PoolAndCoin,
-    ReportsStatus, RouteStatus, SkippedStatus, SnapshotStatus, Status, StoreStatus,
+    AlgorithmStatus, CandidateStatus, CentralStatus, DecisionStatus, ExcludedStatus, MinerCounts,
+    PinStatus, PoolAndCoin, ReportsStatus, RouteStatus, SkippedStatus, SnapshotStatus, Status,
+    StoreStatus,
 };
 pub use trouble::Trouble;
 
@@ -20,15 +21,16 @@ use crate::events::Events;
 use crate::history::History;
 use crate::lane::{DecisionView, LaneView};
 use crate::ledger::Ledger;
+use crate::operator::Operator;
 use crate::provision;
 use crate::registry::{MinerView, Registry};
 use crate::report::ReportsView;
 use crate::store::Store;
 use crate::sync::SyncView;
 use crate::workers::Workers;
-use smart_mining_core::Algorithm;
 use smart_mining_core::lane::CandidateView;
 use smart_mining_core::route::{Choice, Skipped};
+use smart_mining_core::{Algorithm, Instant};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,6 +49,8 @@ pub struct Views {
     pub events: Arc<Events>,
     pub history: Arc<History>,
     pub workers: Arc<Workers>,
+    /// What was pinned, excluded and named, and who may do that.
+    pub operator: Arc<Operator>,
     pub store: Store,
     /// Why the store is not where farm.toml says, if it is not.
     pub elsewhere: Option<String>,
@@ -137,7 +141,12 @@ impl Views {
     }
 
     pub fn miners(&self) -> Vec<MinerView> {
-        self.registry.view()
+        let names = self.operator.names.all();
+        let mut miners = self.registry.view();
+        for miner in &mut miners {
+            miner.name = names.get(&miner.worker).cloned();
+        }
+        miners
     }
 
     fn algorithm(&self, lane: &LaneSource, cached: bool) -> AlgorithmStatus {
@@ -152,6 +161,8 @@ impl Views {
         let route = view.route.as_ref().map(|(choice, _)| choice);
         let pays = score_of(&view.candidates, route);
         let candidates = view.candidates.into_iter();
+        let wishes = self.operator.wishes.of(lane.algorithm);
+        let left = |until: Instant| until.saturating_duration_since(self.clock.now()).as_secs();
         AlgorithmStatus {
             algorithm: lane.algorithm,
             listener: lane.address.clone(),
@@ -174,7 +185,20 @@ impl Views {
             offline: states.offline,
             reject_rate: totals.counts.reject_rate(),
             totals,
-            skipped: view.skipped.into_iter().map(skipped).collect(),
+            skipped: (view.skipped.into_iter().map(skipped))
+                .chain(view.excluded.into_iter().map(excluded))
+                .collect(),
+            pin: wishes.pin.map(|pin| PinStatus {
+                pool: pin.pool,
+                coin: pin.coin,
+                seconds_left: left(pin.until),
+            }),
+            excluded: (wishes.excluded.into_iter())
+                .map(|excluded| ExcludedStatus {
+                    pool: excluded.pool,
+                    seconds_left: excluded.until.map(left),
+                })
+                .collect(),
         }
     }
 
@@ -238,6 +262,14 @@ fn skipped(skipped: Skipped) -> SkippedStatus {
         pool: skipped.pool,
         coin: skipped.coin,
         why: skipped.why,
+    }
+}
+
+fn excluded(choice: Choice) -> SkippedStatus {
+    SkippedStatus {
+        pool: choice.pool,
+        coin: choice.coin,
+        why: "the operator excluded it",
     }
 }
 

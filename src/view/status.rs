@@ -66,6 +66,25 @@ pub struct AlgorithmStatus {
     pub totals: Totals,
     pub candidates: Vec<CandidateStatus>,
     pub skipped: Vec<SkippedStatus>,
+    /// What the operator wants the miners to work for.
+    pub pin: Option<PinStatus>,
+    /// What the operator does not want, whether it is ranked now or not.
+    pub excluded: Vec<ExcludedStatus>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct PinStatus {
+    pub pool: String,
+    /// Absent: whichever ranks best there.
+    pub coin: Option<String>,
+    pub seconds_left: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct ExcludedStatus {
+    pub pool: String,
+    /// Absent: until it is included again.
+    pub seconds_left: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]

@@ -33,6 +33,8 @@ pub(super) fn lane() -> AlgorithmStatus {
         },
         candidates: Vec::new(),
         skipped: Vec::new(),
+        pin: None,
+        excluded: Vec::new(),
     }
 }
 
