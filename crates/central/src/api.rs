@@ -18,6 +18,8 @@
 //! [`fleet`] (with [`fleet_store`]), [`releases`] (with [`release_store`], and [`rollbacks`],
 //! which halts them), [`health`], [`metrics`], [`openapi`].
 //!
+//! Beside them [`web`]: what the operator sees in a browser.
+//!
 //! What they share: [`request`] and [`page`] read and cut, [`problem`] is the form of
 //! every error, [`tokens`] and [`operator`] say who asks, [`limit`] how often they may,
 //! [`seen`] when they did, [`algorithm`] what algorithms are called.
@@ -51,6 +53,7 @@ mod server;
 mod snapshot;
 mod sources;
 mod tokens;
+mod web;
 
 use crate::db::Database;
 use anyhow::Context as _;
@@ -112,6 +115,8 @@ struct App {
     limits: Arc<Limits>,
     metrics: Arc<Metrics>,
     seen: Arc<Seen>,
+    /// For the pages.
+    fleet: Arc<web::View>,
     /// OpenAPI, as it is served.
     document: Bytes,
     stop: watch::Receiver<bool>,
@@ -153,6 +158,7 @@ pub async fn serve(
         limits: Arc::new(Limits::new(options.rates)),
         metrics: Arc::new(Metrics::new()),
         seen: Arc::default(),
+        fleet: Arc::default(),
         document: openapi::finish(&mut document).context("the OpenAPI document")?,
         stop: stopped.clone(),
     };
@@ -185,7 +191,7 @@ pub async fn serve(
     Ok(())
 }
 
-/// Every path is routed here and nowhere else, and thereby described.
+/// Every path for programs is routed here and nowhere else, and thereby described.
 fn routes() -> (Router<App>, OpenApi) {
     OpenApiRouter::with_openapi(openapi::base())
         .routes(routes!(best_pool::get))
@@ -211,6 +217,7 @@ fn routes() -> (Router<App>, OpenApi) {
 
 fn router(routes: Router<App>, app: App) -> Router {
     routes
+        .merge(web::routes())
         .fallback(async || Problem::no_such_path())
         .method_not_allowed_fallback(async || Problem::method())
         .layer(DefaultBodyLimit::max(MAX_BODY))

@@ -46,6 +46,11 @@ const STEPS: &[Step] = &[
         name: "outcomes of releases",
         sql: include_str!("../migrations/0005_outcomes_of_releases.sql"),
     },
+    Step {
+        version: 6,
+        name: "fleet page",
+        sql: include_str!("../migrations/0006_fleet_page.sql"),
+    },
 ];
 
 #[derive(Debug, thiserror::Error)]

@@ -28,6 +28,8 @@ pub struct FleetFarm {
     pub state: Option<FarmState>,
     /// The appliance's version.
     pub appliance: Option<String>,
+    /// The board that it last named when it asked for its release; null if it never asked.
+    pub board: Option<String>,
     /// Seconds since the appliance's process started.
     #[schema(minimum = 0)]
     pub uptime: Option<u64>,
@@ -50,12 +52,14 @@ const MATCHING: &str = "FROM farms LEFT JOIN farm_state ON farm_state.farm = far
       AND ($4::bigint IS NULL OR last_seen_at IS NULL
            OR last_seen_at <= now() - make_interval(secs => $4))";
 
-const COLUMNS: &str = "name, disabled, report::text AS report,
+const COLUMNS: &str = "name, disabled, board, report::text AS report,
     floor(extract(epoch FROM enrolled_at))::bigint AS enrolled_at,
     floor(extract(epoch FROM rotated_at))::bigint AS rotated_at,
     floor(extract(epoch FROM last_seen_at))::bigint AS last_seen_at,
-    floor(extract(epoch FROM reported_at))::bigint AS reported_at,
-    (SELECT floor(extract(epoch FROM snapshots.created_at))::bigint FROM snapshots
+    floor(extract(epoch FROM reported_at))::bigint AS reported_at";
+
+const PUBLISHED: &str =
+    "(SELECT floor(extract(epoch FROM snapshots.created_at))::bigint FROM snapshots
      WHERE sequence = (report->>'sequence')::bigint) AS published_at";
 
 pub async fn list(
@@ -80,7 +84,7 @@ pub async fn list(
     };
     let order = question.order.unwrap_or(Order::Asc).sql();
     let rows = sqlx::query(AssertSqlSafe(format!(
-        "SELECT {COLUMNS} {MATCHING} ORDER BY {column} {order}, farms.name LIMIT $5 OFFSET $6"
+        "SELECT {COLUMNS}, {PUBLISHED} {MATCHING} ORDER BY {column} {order}, farms.name LIMIT $5 OFFSET $6"
     )))
     .bind(name)
     .bind(state)
@@ -97,13 +101,44 @@ pub async fn list(
 
 pub async fn one(pool: &PgPool, name: &str) -> Result<Option<FleetFarm>, sqlx::Error> {
     let row = sqlx::query(AssertSqlSafe(format!(
-        "SELECT {COLUMNS} FROM farms LEFT JOIN farm_state ON farm_state.farm = farms.id
-         WHERE name = $1"
+        "SELECT {COLUMNS}, {PUBLISHED}
+         FROM farms LEFT JOIN farm_state ON farm_state.farm = farms.id WHERE name = $1"
     )))
     .bind(name)
     .fetch_optional(pool)
     .await?;
     row.map(|row| farm(&row, unix_now())).transpose()
+}
+
+/// Farms that the fleet page shows at most.
+const MOST: i64 = 200_000;
+
+/// All farms, for one look at the fleet. Their reports are yet to be read, which takes a
+/// while ([`read_all`]); no age of a snapshot is looked up.
+pub async fn all(pool: &PgPool) -> Result<Vec<PgRow>, sqlx::Error> {
+    sqlx::query(AssertSqlSafe(format!(
+        "SELECT {COLUMNS}, NULL::bigint AS published_at
+         FROM farms LEFT JOIN farm_state ON farm_state.farm = farms.id ORDER BY name LIMIT $1"
+    )))
+    .bind(MOST)
+    .fetch_all(pool)
+    .await
+}
+
+/// Of [`all`].
+pub fn read_all(rows: &[PgRow]) -> Result<Vec<FleetFarm>, sqlx::Error> {
+    let now = unix_now();
+    rows.iter().map(|row| farm(row, now)).collect()
+}
+
+/// When each of the newest snapshots was published, newest first; of those that are kept.
+pub async fn publications(pool: &PgPool) -> Result<Vec<(i64, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "SELECT sequence, floor(extract(epoch FROM created_at))::bigint
+         FROM snapshots ORDER BY sequence DESC LIMIT 20000",
+    )
+    .fetch_all(pool)
+    .await
 }
 
 const fn state_name(state: FarmState) -> &'static str {
@@ -129,6 +164,7 @@ fn farm(row: &PgRow, now: i64) -> Result<FleetFarm, sqlx::Error> {
     Ok(FleetFarm {
         name,
         disabled: row.try_get("disabled")?,
+        board: row.try_get("board")?,
         enrolled_at: row.try_get("enrolled_at")?,
         rotated_at: row.try_get("rotated_at")?,
         last_seen_at: row.try_get("last_seen_at")?,

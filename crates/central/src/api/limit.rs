@@ -1,6 +1,9 @@
 //! How often somebody may ask: a token bucket for each token that is known, and one for
 //! each address where there is no such token.
 //!
+//! Trying the operator's token at the fleet page has a bucket of its own for each address,
+//! a small one.
+//!
 //! A made-up token does not escape the address's bucket, and a farm behind a shared
 //! address does not suffer from its neighbours. Probes and metrics are never limited.
 //! Memory is bounded: beyond [`MAX_CALLERS`], new callers share one bucket until old
@@ -19,6 +22,7 @@ use governor::{Quota, RateLimiter};
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 const MAX_CALLERS: usize = 100_000;
 const FREE: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
@@ -29,6 +33,10 @@ pub struct Rate {
     pub per_second: NonZeroU32,
     pub burst: NonZeroU32,
 }
+
+/// A person who mistypes; between two more tries lies [`SIGN_IN_EVERY`].
+const SIGN_INS: NonZeroU32 = rate(1, 5).burst;
+const SIGN_IN_EVERY: Duration = Duration::from_secs(10);
 
 impl Rate {
     fn quota(self) -> Quota {
@@ -70,16 +78,14 @@ type Store<K> = HashMapStateStore<K>;
 
 struct Buckets<K: Hash + Eq + Clone> {
     limiter: RateLimiter<K, Store<K>, MonotonicClock>,
-    rate: Rate,
     /// The bucket of those who came when there was no room.
     shared: K,
 }
 
 impl<K: Hash + Eq + Clone> Buckets<K> {
-    fn new(rate: Rate, shared: K) -> Self {
+    fn new(quota: Quota, shared: K) -> Self {
         Self {
-            limiter: RateLimiter::hashmap_with_clock(rate.quota(), MonotonicClock),
-            rate,
+            limiter: RateLimiter::hashmap_with_clock(quota, MonotonicClock),
             shared,
         }
     }
@@ -105,15 +111,20 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 pub struct Limits {
     tokens: Buckets<[u8; 32]>,
     addresses: Buckets<IpAddr>,
-    forwarded: Option<HeaderName>,
+    sign_ins: Buckets<IpAddr>,
+    rates: Rates,
 }
 
 impl Limits {
     pub fn new(rates: Rates) -> Self {
+        let nobody = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        // A quota of no time at all does not exist.
+        let sign_in = Quota::with_period(SIGN_IN_EVERY).unwrap_or(rates.address.quota());
         Self {
-            tokens: Buckets::new(rates.token, [0; 32]),
-            addresses: Buckets::new(rates.address, IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
-            forwarded: rates.forwarded,
+            tokens: Buckets::new(rates.token.quota(), [0; 32]),
+            addresses: Buckets::new(rates.address.quota(), nobody),
+            sign_ins: Buckets::new(sign_in.allow_burst(SIGN_INS), nobody),
+            rates,
         }
     }
 
@@ -121,12 +132,18 @@ impl Limits {
     pub fn forget(&self) {
         self.tokens.forget();
         self.addresses.forget();
+        self.sign_ins.forget();
+    }
+
+    /// Seconds to wait before the operator's token may be tried from there.
+    pub fn sign_in(&self, request: &Request) -> Result<(), u64> {
+        self.sign_ins.check(self.address(request))
     }
 
     fn address(&self, request: &Request) -> IpAddr {
         let peer = request.extensions().get::<Peer>();
         let peer = peer.map_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED), |peer| peer.0);
-        let told = self.forwarded.as_ref().and_then(|name| {
+        let told = self.rates.forwarded.as_ref().and_then(|name| {
             // What stands before the last one was written by whoever asked.
             let value = request.headers().get_all(name).iter().next_back()?;
             let last = value.to_str().ok()?.rsplit(',').next()?;
@@ -140,11 +157,11 @@ impl Limits {
         let operator = app.operator.is_meant(headers).then_some([0xff; 32]);
         let token = operator.or_else(|| app.tokens.is_known(headers));
         let (caller, result, rate) = match token {
-            Some(token) => ("token", self.tokens.check(token), self.tokens.rate),
+            Some(token) => ("token", self.tokens.check(token), self.rates.token),
             None => {
                 let address = self.address(request);
-                let buckets = &self.addresses;
-                ("address", buckets.check(address), buckets.rate)
+                let checked = self.addresses.check(address);
+                ("address", checked, self.rates.address)
             }
         };
         result.map_err(|seconds| {
@@ -185,7 +202,7 @@ pub async fn enforce(State(app): State<App>, request: Request, next: Next) -> Re
 mod tests {
     use super::*;
     use axum::body::Body;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     fn limits(forwarded: Option<&'static str>) -> Limits {
         Limits::new(Rates {
@@ -220,6 +237,18 @@ mod tests {
     }
 
     #[test]
+    fn the_operators_token_can_be_tried_a_few_times() {
+        let limits = limits(None);
+        let stranger = from("192.0.2.1", &[]);
+        for _ in 0..SIGN_INS.get() {
+            assert_eq!(limits.sign_in(&stranger), Ok(()));
+        }
+        let wait = limits.sign_in(&stranger).expect_err("too often");
+        assert!((1..=SIGN_IN_EVERY.as_secs() + 1).contains(&wait));
+        assert_eq!(limits.sign_in(&from("192.0.2.2", &[])), Ok(()));
+    }
+
+    #[test]
     fn a_header_is_believed_only_when_it_is_trusted() {
         let request = from("192.0.2.1", &["10.0.0.1, 198.51.100.7"]);
         assert_eq!(address(&limits(None), &request), "192.0.2.1");
@@ -243,8 +272,8 @@ mod tests {
 
     #[test]
     fn callers_that_rest_are_forgotten() {
-        let quick = Buckets::new(rate(1000, 1), 0);
-        let slow = Buckets::new(rate(1, 1), 0);
+        let quick = Buckets::new(rate(1000, 1).quota(), 0);
+        let slow = Buckets::new(rate(1, 1).quota(), 0);
         for caller in 1..=100 {
             assert_eq!(quick.check(caller), Ok(()));
             assert_eq!(slow.check(caller), Ok(()));

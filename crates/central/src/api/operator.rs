@@ -38,23 +38,42 @@ impl Operator {
 
     /// Whether this request carries the operator's token.
     pub fn is_meant(&self, headers: &HeaderMap) -> bool {
-        let Some((hash, token)) = self.0.as_ref().zip(bearer(headers)) else {
+        bearer(headers).is_some_and(|token| self.accepts(token))
+    }
+
+    /// Whether this is the operator's token.
+    pub fn accepts(&self, token: &str) -> bool {
+        let Some(hash) = &self.0 else {
             return false;
         };
         let sent: [u8; 32] = Sha256::digest(token).into();
         sent.ct_eq(hash).into()
     }
 
-    fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
-        if self.0.is_none() {
-            return Err(Problem::new(
+    /// Under what a browser's secret is looked up: it holds for this token only.
+    pub(super) fn session(&self, secret: &[u8]) -> Option<[u8; 32]> {
+        let hash = self.0.as_ref()?;
+        let mut digest = Sha256::new_with_prefix("smart-mining operator session");
+        digest.update(hash);
+        digest.update(secret);
+        Some(digest.finalize().into())
+    }
+
+    pub(super) fn is_set_up(&self) -> Result<(), Problem> {
+        match self.0 {
+            Some(_) => Ok(()),
+            None => Err(Problem::new(
                 StatusCode::FORBIDDEN,
                 "no-operator",
                 "no operator's token is set up here; start the API with \
                  SMART_MINING_OPERATOR_TOKEN_FILE (or SMART_MINING_OPERATOR_TOKEN), \
                  or use the command line: smart-mining-api enrol | farms | disable | enable",
-            ));
+            )),
         }
+    }
+
+    fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        self.is_set_up()?;
         match self.is_meant(headers) {
             true => Ok(()),
             false => Err(unauthorized(
@@ -98,6 +117,20 @@ mod tests {
         }
         assert!(!Operator::default().is_meant(&sending("Bearer ")));
         assert!(!operator.is_meant(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_session_holds_for_one_token_and_one_secret() {
+        let session = |token: &str, secret: &[u8]| {
+            let operator = Operator::from_token(token).expect("usable");
+            operator.session(secret)
+        };
+        let held = session("a-long-enough-token", &[1; 32]);
+        assert!(held.is_some());
+        assert_eq!(session("a-long-enough-token", &[1; 32]), held);
+        assert_ne!(session("a-long-enough-token", &[2; 32]), held);
+        assert_ne!(session("another-long-enough-token", &[1; 32]), held);
+        assert_eq!(Operator::default().session(&[1; 32]), None);
     }
 
     #[test]

@@ -60,6 +60,14 @@ impl Problem {
         self.status
     }
 
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub const fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     pub const fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self

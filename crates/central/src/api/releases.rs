@@ -228,6 +228,7 @@ pub async fn desired(
              the first of them a letter or digit"
         )));
     }
+    app.seen.note_board(&farm, board.clone());
     let releases = app.feed.releases.borrow().clone();
     let releases: Releases = releases.ok_or_else(Problem::database_away)?;
     let fitting = |rollout: &&Rollout| rollout.release.board == board && rollout.is_for(&farm);

@@ -16,7 +16,7 @@ const MAX_QUERY: usize = 8192;
 /// Of a comma-separated list.
 const MAX_LIST: usize = 1000;
 /// For all of a body to arrive.
-const BODY_TIME: Duration = Duration::from_secs(20);
+pub const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// The query string as `T`; an unknown parameter is a mistake, not noise.
 pub struct Params<T>(pub T);
