@@ -100,7 +100,15 @@ impl Fleet {
 
     /// Kept, rolled back, refused.
     fn counts(&self) -> [u64; 3] {
-        let release = self.release();
+        self.counts_on("pi")
+    }
+
+    fn counts_on(&self, board: &str) -> [u64; 3] {
+        let answer = self.replicas[0].ask("GET", "/api/v1/releases", Some(OPERATOR), &[], None);
+        let list = answer.json();
+        let mut items = list["items"].as_array().expect("items").iter();
+        let release = items.find(|item| item["version"] == VERSION && item["board"] == board);
+        let release = release.expect("there");
         ["kept", "rolled_back", "refused"].map(|name| release[name].as_u64().expect("a count"))
     }
 
@@ -148,7 +156,7 @@ fn two_of_forty_farms_roll_back_and_the_release_is_halted_until_the_operator_tak
     );
     assert_eq!(
         halted["halted_reason"],
-        "rolled back by 2 of 40 farms; 2 farms and 5 % are enough"
+        "rolled back by 2 of 40 farms that tried it on pi; 2 farms and 5 % are enough"
     );
     assert!(halted["halted_at"].as_u64().is_some(), "{halted}");
     let line = fleet.replicas[1].wait_for_log("is halted");
@@ -190,7 +198,7 @@ fn two_of_forty_farms_roll_back_and_the_release_is_halted_until_the_operator_tak
     assert_eq!(fleet.counts(), [37, 3, 0]);
     assert_eq!(
         halted["halted_reason"],
-        "rolled back by 3 of 40 farms; 2 farms and 5 % are enough"
+        "rolled back by 3 of 40 farms that tried it on pi; 2 farms and 5 % are enough"
     );
 }
 
@@ -206,7 +214,7 @@ fn the_first_rollback_halts_what_nobody_has_kept_and_refusals_halt_nothing() {
     assert_eq!(fleet.counts(), [0, 1, 3]);
     assert_eq!(
         fleet.release()["halted_reason"],
-        "rolled back by 1 of 4 farms and kept by none; 1 of these is enough"
+        "rolled back by 1 of 1 farms that tried it on pi, and kept by none; 1 of these is enough"
     );
 
     // One that was kept elsewhere can have one farm at fault.
@@ -214,6 +222,36 @@ fn the_first_rollback_halts_what_nobody_has_kept_and_refusals_halt_nothing() {
     fleet.tells(3, &report("kept"));
     fleet.tells(0, &report("rolled-back"));
     assert_eq!((fleet.is_halted(), fleet.counts()), (false, [1, 1, 2]));
+}
+
+#[test]
+fn neither_another_board_nor_a_refusal_speaks_for_a_release() {
+    let fleet = Fleet::new(4);
+    fleet.add(VERSION, "other");
+    // A hundred farms of another board keep it, a hundred of this one never started it.
+    fleet.central.sql(&format!(
+        "INSERT INTO farms (name, token_sha256)
+             SELECT 'more-' || n, sha256(n::text::bytea) FROM generate_series(1, 200) n;
+         INSERT INTO farm_state (farm, board)
+             SELECT id, CASE WHEN id % 2 = 0 THEN 'other' ELSE 'pi' END FROM farms WHERE name LIKE 'more-%';
+         INSERT INTO release_outcomes (version, farm, outcome, reason, reported_at)
+             SELECT '{VERSION}', farm, CASE board WHEN 'other' THEN 'kept' ELSE 'refused' END, '', now()
+             FROM farm_state WHERE farm IN (SELECT id FROM farms WHERE name LIKE 'more-%');
+         INSERT INTO farm_state (farm, board) SELECT id, 'pi' FROM farms WHERE name LIKE 'farm-%'
+             ON CONFLICT (farm) DO UPDATE SET board = 'pi'"
+    ));
+    fleet.tells(0, &report("kept"));
+    fleet.tells(1, &report("kept"));
+    fleet.tells(2, &report("rolled-back"));
+    assert!(!fleet.is_halted(), "one may be its own fault");
+    fleet.tells(3, &report("rolled-back"));
+    fleet.all_are_offered(false);
+    assert_eq!(fleet.counts(), [2, 2, 100]);
+    assert_eq!(fleet.counts_on("other"), [100, 0, 0]);
+    // The halt is on both.
+    let sql = "SELECT string_agg(halted_reason, '|') FROM releases WHERE halted";
+    let reason = "rolled back by 2 of 4 farms that tried it on pi; 2 farms and 5 % are enough";
+    assert_eq!(fleet.central.sql(sql), format!("{reason}|{reason}"));
 }
 
 #[test]
@@ -351,6 +389,6 @@ fn of_two_rollbacks_at_the_same_moment_the_second_sees_both() {
             assert_eq!(sender.join().expect("sent"), 200);
         }
     }
-    let sql = "SELECT count(*) FROM releases WHERE halted AND halted_reason LIKE '%2 of 3 farms;%'";
+    let sql = "SELECT count(*) FROM releases WHERE halted AND halted_reason LIKE '%2 of 3 farms that tried it on pi;%'";
     assert_eq!(fleet.central.sql(sql), "30");
 }

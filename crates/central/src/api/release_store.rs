@@ -16,6 +16,7 @@ const MOST: i64 = 200;
 pub type Releases = Arc<Vec<Rollout>>;
 
 /// A replica of the former version takes up again what was halted without removing why.
+/// Outcomes are those of farms of the release's board, as rollbacks.rs counts them.
 const SELECT: &str =
     "SELECT version, board, url, sha256, size, rollback_index, notes, wave_percent, halted,
         CASE WHEN halted THEN floor(extract(epoch FROM halted_at))::bigint END AS halted_at,
@@ -24,10 +25,14 @@ const SELECT: &str =
         coalesce(refused, 0) AS refused,
         floor(extract(epoch FROM created_at))::bigint AS created_at
     FROM releases LEFT JOIN (
-        SELECT version, count(*) FILTER (WHERE outcome = 'kept') AS kept,
+        SELECT version, coalesce(board, single) AS board,
+            count(*) FILTER (WHERE outcome = 'kept') AS kept,
             count(*) FILTER (WHERE outcome = 'rolled-back') AS rolled_back,
             count(*) FILTER (WHERE outcome = 'refused') AS refused
-        FROM release_outcomes GROUP BY version) AS outcomes USING (version)";
+        FROM release_outcomes LEFT JOIN farm_state USING (farm)
+        LEFT JOIN (SELECT version, min(board) AS single FROM releases
+                   GROUP BY version HAVING count(*) = 1) AS singles USING (version)
+        GROUP BY 1, 2) AS outcomes USING (version, board)";
 
 pub async fn read(pool: &PgPool) -> Result<Releases, sqlx::Error> {
     let rows = sqlx::query(AssertSqlSafe(format!(

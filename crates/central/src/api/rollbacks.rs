@@ -19,6 +19,12 @@
 //! with all rollbacks counted. What happened before but was told later is new: nobody could
 //! have known of it.
 //!
+//! Counted are the farms of the same board that really tried it: a board of which many farms
+//! keep it does not speak for another one, and who never started it speaks for nothing. A farm's
+//! board is the one that it last named when it asked for its release. While that is not known,
+//! it is the release's own if it is for one board alone; else such farms are counted by
+//! themselves. The halt is on all boards all the same.
+//!
 //! Why these bounds. A farm can roll back for a fault of its own: a worn card, a power cut
 //! at the wrong moment. One among many must not hold up everybody, two are no chance unless
 //! they are few among many. But while no farm has kept the release nothing speaks for it,
@@ -36,12 +42,12 @@ use utoipa::ToSchema;
 
 /// A release is halted when so many farms rolled it back ...
 const FARMS: u64 = 2;
-/// ... that are so many percent of those with an outcome, ...
+/// ... that are so many percent of those that tried it on the same board, ...
 const PERCENT: u64 = 5;
 /// ... or, while no farm has kept it, when so many did.
 const FARMS_AT_FIRST: u64 = 1;
 
-/// Farms by the newest outcome that they told of a release; those on all its boards.
+/// Farms by the newest outcome that they told of a release; those of one board.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Counts {
     /// Farms at which it proved itself and stays.
@@ -56,24 +62,20 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Why it is to be halted, if it is.
-    fn verdict(self) -> Option<String> {
+    /// Why it is to be halted, if it is. `board`: whose farms these are, if that is known.
+    fn verdict(self, board: Option<&str>) -> Option<String> {
         let Self {
-            kept,
-            rolled_back,
-            refused,
+            kept, rolled_back, ..
         } = self;
-        let all = kept + rolled_back + refused;
+        let tried = kept + rolled_back;
+        let board = board.map_or_else(String::new, |board| format!(" on {board}"));
+        let told = format!("rolled back by {rolled_back} of {tried} farms that tried it{board}");
         if kept == 0 && rolled_back >= FARMS_AT_FIRST {
             Some(format!(
-                "rolled back by {rolled_back} of {all} farms and kept by none; \
-                 {FARMS_AT_FIRST} of these is enough"
+                "{told}, and kept by none; {FARMS_AT_FIRST} of these is enough"
             ))
-        } else if rolled_back >= FARMS && rolled_back * 100 >= all * PERCENT {
-            Some(format!(
-                "rolled back by {rolled_back} of {all} farms; \
-                 {FARMS} farms and {PERCENT} % are enough"
-            ))
+        } else if rolled_back >= FARMS && rolled_back * 100 >= tried * PERCENT {
+            Some(format!("{told}; {FARMS} farms and {PERCENT} % are enough"))
         } else {
             None
         }
@@ -123,7 +125,8 @@ pub async fn record(
         if !release_store::lock(tx, &version).await? {
             continue;
         }
-        let Some(reason) = count(tx, &version).await?.verdict() else {
+        let (counts, board) = count(tx, &version, farm).await?;
+        let Some(reason) = counts.verdict(board.as_deref()) else {
             continue;
         };
         release_store::halt(tx, &version, &reason).await?;
@@ -173,24 +176,34 @@ async fn keep(
     Ok(versions)
 }
 
+/// Of the farms with the same board as this one, and that board.
 async fn count(
     tx: &mut Transaction<'static, Postgres>,
     version: &str,
-) -> Result<Counts, sqlx::Error> {
-    let (kept, rolled_back, refused): (i64, i64, i64) = sqlx::query_as(
-        "SELECT count(*) FILTER (WHERE outcome = 'kept'),
+    farm: i64,
+) -> Result<(Counts, Option<String>), sqlx::Error> {
+    let (kept, rolled_back, refused, board): (i64, i64, i64, Option<String>) = sqlx::query_as(
+        "WITH known AS (SELECT CASE count(*) WHEN 1 THEN min(board) END AS single
+                        FROM releases WHERE version = $1),
+         told AS (SELECT farm, outcome, coalesce(board, single) AS board
+                  FROM known, release_outcomes LEFT JOIN farm_state USING (farm)
+                  WHERE version = $1)
+         SELECT count(*) FILTER (WHERE outcome = 'kept'),
              count(*) FILTER (WHERE outcome = 'rolled-back'),
-             count(*) FILTER (WHERE outcome = 'refused')
-         FROM release_outcomes WHERE version = $1",
+             count(*) FILTER (WHERE outcome = 'refused'), min(board)
+         FROM told
+         WHERE board IS NOT DISTINCT FROM (SELECT board FROM told WHERE farm = $2)",
     )
     .bind(version)
+    .bind(farm)
     .fetch_one(&mut **tx)
     .await?;
-    Ok(Counts {
+    let counts = Counts {
         kept: kept.cast_unsigned(),
         rolled_back: rolled_back.cast_unsigned(),
         refused: refused.cast_unsigned(),
-    })
+    };
+    Ok((counts, board))
 }
 
 #[cfg(test)]
@@ -203,7 +216,7 @@ mod tests {
             rolled_back,
             refused,
         };
-        counts.verdict().is_some()
+        counts.verdict(Some("pi")).is_some()
     }
 
     #[test]
@@ -224,11 +237,11 @@ mod tests {
     }
 
     #[test]
-    fn who_refused_it_has_not_rolled_it_back() {
+    fn who_refused_it_speaks_neither_against_it_nor_for_it() {
         assert!(!halts(0, 0, 40));
         assert!(!halts(3, 0, 40));
-        assert!(!halts(20, 2, 19), "of all with an outcome");
-        assert!(halts(20, 2, 18));
+        assert!(halts(20, 2, 1000));
+        assert!(!halts(39, 2, 1000));
     }
 
     #[test]
@@ -238,16 +251,20 @@ mod tests {
             rolled_back: 2,
             refused: 0,
         };
-        let reason = "rolled back by 2 of 40 farms; 2 farms and 5 % are enough";
-        assert_eq!(counts.verdict().as_deref(), Some(reason));
+        let reason = "rolled back by 2 of 40 farms that tried it on pi; 2 farms and 5 % are enough";
+        assert_eq!(counts.verdict(Some("pi")).as_deref(), Some(reason));
+        let reason = "rolled back by 2 of 40 farms that tried it; 2 farms and 5 % are enough";
+        assert_eq!(counts.verdict(None).as_deref(), Some(reason));
         let most = u64::MAX / 1000;
+        let board = "b".repeat(63);
         for kept in [0, most] {
             let counts = Counts {
                 kept,
                 rolled_back: most,
                 refused: most,
             };
-            assert!(counts.verdict().is_some_and(|reason| reason.len() <= 300));
+            let reason = counts.verdict(Some(&board));
+            assert!(reason.is_some_and(|reason| reason.len() <= 300));
         }
     }
 }
