@@ -6,6 +6,7 @@ use std::ops::AddAssign;
 
 /// Counts of answered shares. `accepted` is the pool's word, nobody else's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Counts {
     pub accepted: u64,
     /// Good for the miner's difficulty, below the pool's: sent nowhere.

@@ -25,6 +25,7 @@ const ROWS: usize = 500;
 
 /// Hashes per second over several times.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Hashrates {
     pub hashrate_1m: f64,
     pub hashrate_10m: f64,
@@ -46,6 +47,7 @@ impl Hashrates {
 
 /// One algorithm's totals since the start.
 #[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Totals {
     #[serde(flatten)]
     pub counts: Counts,

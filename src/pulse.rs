@@ -3,6 +3,7 @@
 //! Each loop that must go on beats its pulse. The watchdog is fed only while
 //! all of them did so lately; it is not tied to pools or the WAN.
 
+use smart_mining_core::{Duration, Instant};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -50,9 +51,42 @@ impl Pulses {
     }
 }
 
+/// What the last look at the signs of life found.
+#[derive(Clone, Debug)]
+pub struct Vitals {
+    pub at: Instant,
+    /// The loops that did not beat.
+    pub silent: Vec<String>,
+}
+
+/// Several looks: who looks may itself have to wait once.
+const LOOKED_WITHIN: Duration = Duration::from_secs(30);
+
+impl Vitals {
+    /// What gives no sign of life, at this moment.
+    pub fn missing(&self, now: Instant) -> Vec<String> {
+        if now.saturating_duration_since(self.at) > LOOKED_WITHIN {
+            return vec!["supervisor".to_owned()];
+        }
+        self.silent.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_look_that_is_too_long_ago_says_that_nobody_looks() {
+        let at = Instant::from_secs(1000);
+        let vitals = Vitals {
+            at,
+            silent: vec!["store".to_owned()],
+        };
+        assert_eq!(vitals.missing(at + LOOKED_WITHIN), ["store"]);
+        let later = at + LOOKED_WITHIN + Duration::from_millis(1);
+        assert_eq!(vitals.missing(later), ["supervisor"]);
+    }
 
     #[test]
     fn a_loop_that_stands_still_is_named() {

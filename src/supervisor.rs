@@ -18,7 +18,7 @@ use crate::notify::Notifier;
 use crate::operator::Operator;
 use crate::operator::machine::Machine;
 use crate::provision;
-use crate::pulse::Pulses;
+use crate::pulse::{Pulses, Vitals};
 use crate::registry::Registry;
 use crate::report::Reporter;
 use crate::silence::Silence;
@@ -115,6 +115,7 @@ pub async fn run(
         });
     }
     let (reports_view, reports) = watch::channel(None);
+    let (signs, vitals) = watch::channel(None);
     let (device, looking) = look_at_the_device(&store);
     tasks.push(looking);
     let views = Arc::new(Views {
@@ -134,6 +135,7 @@ pub async fn run(
         elsewhere,
         provisioning: card,
         device,
+        vitals,
     });
     let address = page.local_addr()?;
     events.record(Code::Listening, Subject::Port(address), "status page");
@@ -152,7 +154,7 @@ pub async fn run(
         let sync = sync.for_appliance(appliance);
         tasks.push(tokio::task::spawn_blocking(move || sync.run()));
     }
-    let outcome = watch_over(&around, &page_views, &mut pulses, &mut tasks).await;
+    let outcome = watch_over(&around, &page_views, &mut pulses, &signs, &mut tasks).await;
     let farm = Subject::Farm(&config.farm.name);
     events.record(Code::Stopped, farm, "the appliance stops");
     events.finish();
@@ -224,6 +226,7 @@ async fn watch_over(
     around: &Surroundings,
     views: &Views,
     pulses: &mut Pulses,
+    signs: &watch::Sender<Option<Vitals>>,
     tasks: &mut [tokio::task::JoinHandle<()>],
 ) -> anyhow::Result<()> {
     let notifier = Notifier::from_env();
@@ -267,6 +270,8 @@ async fn watch_over(
                 } else {
                     log::warn!("no sign of life from: {}", silent.join(", "));
                 }
+                let at = around.clock.now();
+                signs.send_replace(Some(Vitals { at, silent }));
             }
         }
         if let Some(ended) = tasks.iter_mut().find(|task| task.is_finished()) {

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 const EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Device {
     /// What the board calls itself.
     pub board: Option<String>,
@@ -39,6 +40,7 @@ pub struct Device {
 
 /// As a Raspberry Pi tells it; other boards tell nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Power {
     /// The supply is too weak at this moment.
     pub undervoltage: Option<bool>,
@@ -50,6 +52,7 @@ pub struct Power {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Disk {
     pub total_bytes: u64,
     pub free_bytes: u64,
@@ -57,6 +60,7 @@ pub struct Disk {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Memory {
     pub total_bytes: u64,
     /// What programs could still have.
@@ -65,6 +69,7 @@ pub struct Memory {
 
 /// Programs that wanted a processor, averaged over these times.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Load {
     pub load_1m: f64,
     pub load_5m: f64,
@@ -73,6 +78,7 @@ pub struct Load {
 
 /// Where the machine can be reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Address {
     pub interface: String,
     pub address: String,
@@ -80,6 +86,7 @@ pub struct Address {
 
 /// The appliance's own process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Process {
     pub open_files: Option<u64>,
     pub open_files_limit: Option<u64>,

@@ -24,6 +24,7 @@ const KEPT: usize = 200;
 const LONGEST: usize = 600;
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Event {
     /// Unix seconds.
     pub at: u64,

@@ -8,6 +8,7 @@ use smart_mining_core::Algorithm;
 
 /// How far back, and how coarse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Range {
     /// 24 h in steps of 10 min.
@@ -49,6 +50,7 @@ impl Range {
 
 /// A stretch of the past, ready to be drawn.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Series {
     pub range: Range,
     /// The start of the first step.
@@ -65,13 +67,16 @@ pub struct Series {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct AlgorithmSeries {
+    #[cfg_attr(test, schema(value_type = crate::status::AlgorithmName))]
     pub algorithm: Algorithm,
     /// One for each step, oldest first.
     pub points: Vec<Point>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Point {
     /// The start of the step.
     pub at: u64,
@@ -94,8 +99,10 @@ pub struct Point {
 
 /// The route of an algorithm changed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Switch {
     pub at: u64,
+    #[cfg_attr(test, schema(value_type = crate::status::AlgorithmName))]
     pub algorithm: Algorithm,
     pub from_pool: Option<String>,
     /// Absent: no pool could be used.
@@ -107,6 +114,7 @@ pub struct Switch {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OutageKind {
     /// An algorithm had no usable pool.
@@ -123,18 +131,21 @@ pub enum OutageKind {
 
 /// A time in which something was missing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Outage {
     pub from: u64,
     /// Absent: it lasts.
     pub to: Option<u64>,
     pub what: OutageKind,
     /// For `no-pool`.
+    #[cfg_attr(test, schema(value_type = Option<crate::status::AlgorithmName>))]
     pub algorithm: Option<Algorithm>,
     pub text: String,
 }
 
 /// Since midnight UTC.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Today {
     pub since: u64,
     /// The sum over those that have a price; absent if none has.
@@ -144,7 +155,9 @@ pub struct Today {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct TodayAlgorithm {
+    #[cfg_attr(test, schema(value_type = crate::status::AlgorithmName))]
     pub algorithm: Algorithm,
     pub accepted: u64,
     /// Rejected and stale, by pools and here.
@@ -156,10 +169,12 @@ pub struct TodayAlgorithm {
 
 /// A stored decision with the numbers behind it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PastDecision {
     /// Grows with time.
     pub id: i64,
     pub at: u64,
+    #[cfg_attr(test, schema(value_type = crate::status::AlgorithmName))]
     pub algorithm: Algorithm,
     pub from_pool: Option<String>,
     /// Absent: no pool could be used.
@@ -173,6 +188,7 @@ pub struct PastDecision {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PastCandidate {
     pub pool: String,
     pub coin: String,
@@ -183,6 +199,7 @@ pub struct PastCandidate {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PastEvent {
     /// Grows with time; `before` takes it for the next page.
     pub id: i64,

@@ -35,6 +35,7 @@ const REPORT: &str = "provisioning.json";
 
 /// What became of the card's farm.toml.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It is in force now.
@@ -48,6 +49,8 @@ pub enum Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Provisioning))]
 pub struct Report {
     pub outcome: Outcome,
     /// Is there a configuration to run with?

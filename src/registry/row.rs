@@ -7,7 +7,9 @@ use smart_mining_core::Algorithm;
 use std::fmt;
 
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct MinerView {
+    #[cfg_attr(test, schema(value_type = crate::status::AlgorithmName))]
     pub algorithm: Algorithm,
     /// Address and port; the last ones of a miner that left.
     pub address: String,
@@ -37,6 +39,7 @@ pub struct MinerView {
 
 /// The order is that in which one looks for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub enum MinerState {
     /// It has work, and found no valid share for a minute.
     #[serde(rename = "silent")]

@@ -115,6 +115,7 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         elsewhere: None,
         provisioning: None,
         device: watch::channel(None).1,
+        vitals: watch::channel(None).1,
     };
     let central = Central {
         url,

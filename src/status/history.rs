@@ -1,13 +1,14 @@
 //! `GET /api/history?range=&algorithm=`: what charts are made of, for programs.
 
+use super::miners::algorithm;
+use super::problem::Problem;
+use super::query::{self, Asked};
 use crate::history::{Range, Series};
 use crate::view::Views;
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use serde::{Deserialize, Serialize};
 use smart_mining_core::Algorithm;
 use std::sync::Arc;
 
@@ -15,52 +16,43 @@ pub(super) fn routes() -> Router<Arc<Views>> {
     Router::new().route("/api/history", get(history))
 }
 
-/// As it stands in the address; what it may be is told to who writes it wrongly.
-#[derive(Debug, Deserialize)]
-struct Asked {
-    range: Option<String>,
-    algorithm: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Refusal {
-    error: String,
-}
-
-async fn history(State(views): State<Arc<Views>>, Query(asked): Query<Asked>) -> Response {
-    let (range, algorithm) = match asked.read() {
-        Ok(asked) => asked,
-        Err(error) => return refusal(StatusCode::BAD_REQUEST, error),
-    };
+/// Hashrates, shares, routes and outages of the past.
+#[cfg_attr(test, utoipa::path(get, path = "/api/history", operation_id = "history",
+    params(super::openapi::HistoryParameters),
+    responses(
+        (status = 200, description = "A stretch of the past in steps.", body = Series),
+        (status = 400, description = "A parameter is not understood.",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store cannot be read now.",
+            body = Problem, content_type = "application/problem+json"),
+    )))]
+pub(super) async fn history(
+    State(views): State<Arc<Views>>,
+    asked: Asked,
+) -> Result<Response, Problem> {
+    let (range, algorithm) = read(asked)?;
     match views.history.series(range).await {
-        Ok(series) => Json(only(&series, algorithm)).into_response(),
-        Err(error) => refusal(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
+        Ok(series) => Ok(Json(only(&series, algorithm)).into_response()),
+        Err(error) => Err(Problem::unavailable(error.to_string())),
     }
 }
 
-fn refusal(status: StatusCode, error: String) -> Response {
-    (status, Json(Refusal { error })).into_response()
+fn read(asked: Asked) -> Result<(Range, Option<Algorithm>), Problem> {
+    let (mut wanted, mut of) = (Range::Day, None);
+    query::each(asked, &["range", "algorithm"], |name, value| {
+        match name {
+            "range" => wanted = range(value)?,
+            "algorithm" => of = Some(algorithm(value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    })?;
+    Ok((wanted, of))
 }
 
-impl Asked {
-    fn read(&self) -> Result<(Range, Option<Algorithm>), String> {
-        let range = match self.range.as_deref() {
-            None => Range::Day,
-            Some(text) => Range::ALL
-                .into_iter()
-                .find(|range| range.name() == text)
-                .ok_or_else(|| format!("range={text:?} is none; use day, month or year"))?,
-        };
-        let algorithm = self.algorithm.as_deref().map(algorithm).transpose()?;
-        Ok((range, algorithm))
-    }
-}
-
-fn algorithm(text: &str) -> Result<Algorithm, String> {
-    text.parse().map_err(|_| {
-        let names = Algorithm::ALL.map(Algorithm::name).join(", ");
-        format!("algorithm={text:?} is none; use one of {names}")
-    })
+fn range(value: &str) -> Result<Range, Problem> {
+    let known = Range::ALL.into_iter().find(|range| range.name() == value);
+    known.ok_or_else(|| Problem::none_of("range", value, Range::ALL.map(Range::name)))
 }
 
 /// The series of one algorithm; what concerns all of them stays.
@@ -78,30 +70,29 @@ fn only(series: &Series, algorithm: Option<Algorithm>) -> Series {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::extract::Query;
 
-    fn read(range: Option<&str>, algorithm: Option<&str>) -> Result<(Range, String), String> {
-        let asked = Asked {
-            range: range.map(str::to_owned),
-            algorithm: algorithm.map(str::to_owned),
-        };
-        let (range, algorithm) = asked.read()?;
-        let name = algorithm.map_or("all", Algorithm::name);
-        Ok((range, name.to_owned()))
+    fn asked(text: &str) -> Result<(Range, Option<Algorithm>), Problem> {
+        let address = format!("/api/history?{text}").parse().expect("an address");
+        read(Query::try_from_uri(&address))
     }
 
     #[test]
     fn a_question_is_understood_or_told_how_to_be_asked() {
-        assert_eq!(read(None, None), Ok((Range::Day, "all".to_owned())));
-        let year = read(Some("year"), Some("scrypt"));
-        assert_eq!(year, Ok((Range::Year, "scrypt".to_owned())));
+        assert_eq!(asked(""), Ok((Range::Day, None)));
+        let year = asked("range=year&algorithm=scrypt");
+        assert_eq!(year, Ok((Range::Year, Some(Algorithm::Scrypt))));
+        let refused = |text| serde_json::to_value(asked(text).expect_err("a problem"));
+        let week = refused("range=week").expect("JSON");
         assert_eq!(
-            read(Some("week"), None),
-            Err("range=\"week\" is none; use day, month or year".to_owned())
+            week["detail"],
+            "range=\"week\" is none; use one of day, month, year"
         );
-        let refused = read(None, Some("<b>")).expect_err("no algorithm");
+        let odd = refused("algorithm=%3Cb%3E").expect("JSON");
+        let detail = odd["detail"].as_str().expect("text");
         assert!(
-            refused.starts_with("algorithm=\"<b>\" is none; use one of sha256d, scrypt"),
-            "{refused}"
+            detail.starts_with("algorithm=\"<b>\" is none; use one of sha256d, scrypt"),
+            "{detail}"
         );
     }
 }

@@ -6,11 +6,19 @@ mod door;
 mod guide;
 mod history;
 mod metrics;
+mod miners;
+mod openapi;
 mod page;
+mod problem;
+mod query;
+#[cfg(test)]
+mod schema;
 #[cfg(test)]
 mod tests;
 
 pub use guide::serve_guide;
+#[cfg(test)]
+pub use openapi::AlgorithmName;
 
 use crate::config::Network;
 use crate::view::Views;

@@ -1,6 +1,8 @@
 //! What people and programs see of the appliance. Built on request from what
 //! the tasks publish; it never asks the store and never holds up a share.
 
+#[cfg(test)]
+pub(crate) mod samples;
 mod state;
 mod status;
 #[cfg(test)]
@@ -23,6 +25,7 @@ use crate::lane::{DecisionView, LaneView};
 use crate::ledger::Ledger;
 use crate::operator::Operator;
 use crate::provision;
+use crate::pulse::Vitals;
 use crate::registry::{MinerView, Registry};
 use crate::report::ReportsView;
 use crate::store::Store;
@@ -58,6 +61,8 @@ pub struct Views {
     pub provisioning: Option<provision::Report>,
     /// `None` in it: nobody has looked yet.
     pub device: watch::Receiver<Option<Device>>,
+    /// `None` in it: the appliance is starting.
+    pub vitals: watch::Receiver<Option<Vitals>>,
 }
 
 pub struct LaneSource {
@@ -123,6 +128,12 @@ impl Views {
         self.lanes
             .iter()
             .map(move |lane| (lane.algorithm, has_route(lane)))
+    }
+
+    /// The loops that must go on and give no sign of life.
+    pub fn missing(&self) -> Vec<String> {
+        let vitals = self.vitals.borrow().clone();
+        vitals.map_or_else(Vec::new, |vitals| vitals.missing(self.clock.now()))
     }
 
     /// One line for `systemctl status`.

@@ -14,6 +14,7 @@ use std::fmt;
 
 /// The order is that of how bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub enum FarmState {
     /// Every algorithm has a pool, and central is reached or there is none.
     #[serde(rename = "mining")]

@@ -11,6 +11,7 @@ use smart_mining_core::Algorithm;
 use std::collections::BTreeMap;
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Status {
     pub farm: String,
     pub version: &'static str,
@@ -35,7 +36,9 @@ pub struct Status {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct AlgorithmStatus {
+    #[cfg_attr(test, schema(value_type = crate::status::AlgorithmName))]
     pub algorithm: Algorithm,
     pub listener: String,
     pub state: FarmState,
@@ -88,6 +91,7 @@ pub struct ExcludedStatus {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RouteStatus {
     pub pool: String,
     pub coin: String,
@@ -95,6 +99,7 @@ pub struct RouteStatus {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct DecisionStatus {
     /// Unix seconds.
     pub at: u64,
@@ -106,12 +111,14 @@ pub struct DecisionStatus {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PoolAndCoin {
     pub pool: String,
     pub coin: String,
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct CandidateStatus {
     pub pool: String,
     pub coin: String,
@@ -130,6 +137,7 @@ pub struct CandidateStatus {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct SkippedStatus {
     pub pool: String,
     pub coin: String,
@@ -137,6 +145,7 @@ pub struct SkippedStatus {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct SnapshotStatus {
     /// 0: none yet.
     pub sequence: u64,
@@ -149,8 +158,13 @@ pub struct SnapshotStatus {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct CentralStatus {
     /// `not configured`, `not asked yet`, `reachable`, `unreachable`.
+    #[cfg_attr(
+        test,
+        schema(pattern = "^(not configured|not asked yet|reachable|unreachable)$")
+    )]
     pub state: &'static str,
     pub last_error: Option<String>,
     pub last_contact_seconds: Option<u64>,
@@ -158,6 +172,7 @@ pub struct CentralStatus {
 
 /// What central has not been told yet.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ReportsStatus {
     pub waiting: u64,
     /// Since the oldest of them was made; absent if none waits, or if the wall
@@ -173,6 +188,7 @@ pub struct ReportsStatus {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct MinerCounts {
     pub now: usize,
     pub silent: usize,
@@ -184,6 +200,7 @@ pub struct MinerCounts {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct StoreStatus {
     /// Its file, with what is not merged into it yet; absent if it cannot be seen.
     pub bytes: Option<u64>,

@@ -14,6 +14,7 @@ const HOT_CELSIUS: f64 = 80.0;
 const LITTLE_ROOM: u64 = 256 * 1024 * 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Trouble {
     /// Stable.
     pub code: &'static str,
@@ -21,6 +22,21 @@ pub struct Trouble {
     /// What to do.
     pub remedy: &'static str,
 }
+
+/// All there are: what is counted has a series for each, also while there is none.
+pub const CODES: [&str; 11] = [
+    "unpaid",
+    "store-failing",
+    "store-elsewhere",
+    "ranking-refused",
+    "undervoltage",
+    "hot",
+    "throttled",
+    "disk-read-only",
+    "disk-full",
+    "miners-silent",
+    "card-refused",
+];
 
 fn trouble(code: &'static str, text: impl Into<String>, remedy: &'static str) -> Trouble {
     Trouble {
@@ -151,8 +167,8 @@ mod tests {
     use crate::device::{Disk, Power};
     use crate::provision::Report;
     use crate::view::FarmState;
+    use crate::view::samples::{healthy, lane};
     use crate::view::state;
-    use crate::view::tests::{healthy, lane};
 
     fn codes(status: &Status) -> Vec<&'static str> {
         let found = troubles(status);
@@ -161,7 +177,9 @@ mod tests {
                 .iter()
                 .all(|it| !it.text.is_empty() && !it.remedy.is_empty())
         );
-        found.iter().map(|it| it.code).collect()
+        let codes: Vec<_> = found.iter().map(|it| it.code).collect();
+        assert!(codes.iter().all(|code| CODES.contains(code)));
+        codes
     }
 
     fn with_device(device: Device) -> Status {

@@ -12,8 +12,10 @@ const KEPT: usize = 32;
 const A_MINUTE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct RefusedWorker {
     pub worker: String,
+    #[cfg_attr(test, schema(value_type = String))]
     pub address: IpAddr,
     /// Why it was refused the last time.
     pub why: &'static str,
