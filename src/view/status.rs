@@ -76,6 +76,7 @@ pub struct AlgorithmStatus {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PinStatus {
     pub pool: String,
     /// Absent: whichever ranks best there.
@@ -84,6 +85,7 @@ pub struct PinStatus {
 }
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ExcludedStatus {
     pub pool: String,
     /// Absent: until it is included again.
