@@ -184,7 +184,7 @@ async fn a_pin_moves_the_miners_and_survives_a_power_cut_until_it_is_taken_back(
     assert_eq!(reply.status, 200, "{}", reply.text());
     let text = reply.json()["text"].as_str().expect("a text").to_owned();
     assert!(
-        text.starts_with("b is pinned for sha256d for 1 h 0 min; it is ready"),
+        text.starts_with("b is pinned for sha256d for 1 h; it is ready"),
         "{text}"
     );
     let status = appliance.on_pool("b").await;
@@ -434,10 +434,7 @@ async fn the_first_visitor_sets_the_password_and_everybody_is_told() {
     assert_eq!(page.status, 200, "{}", page.text());
     assert!(page.text().contains("password is set, from 127.0.0.1"));
     let session = page.cookie("operator").expect("logged in at once");
-    assert!(
-        look(&appliance, &session).text().contains("Ask central")
-            || page.text().contains("no central")
-    );
+    assert!(look(&appliance, &session).text().contains("Log out"));
     assert_eq!(set("password=second+horse&again=second+horse").status, 409);
     let told = events(&appliance);
     let was_set = told.iter().find(|(code, _)| code == "operator-password");
@@ -538,7 +535,7 @@ async fn the_forms_do_all_of_it_and_say_what_came_of_it() {
     );
     let (status, page) = send("pin", "algorithm=sha256d&pool=b+BTC&minutes=30");
     assert!(
-        status == 200 && page.contains("B is pinned for sha256d for 30 min"),
+        status == 200 && page.contains("b is pinned for sha256d for 30 min"),
         "{page}"
     );
     appliance.on_pool("b").await;
@@ -646,7 +643,10 @@ async fn an_image_restarts_and_updates_after_it_was_asked_twice() {
     assert!(!asked.exists(), "nothing happens before the second time");
     let taken = take(asked.clone());
     let (status, page) = send("reboot", "sure=yes");
-    assert!(status == 200 && page.contains("machine restarts"), "{page}");
+    assert!(
+        status == 200 && page.contains("the machine restarts"),
+        "{page}"
+    );
     assert_eq!(taken.join().expect("no panic"), "reboot\n");
     let (_, page) = send("update", "url=https%3A%2F%2Fx.example%2Fr.raucb");
     assert!(page.contains("Are you sure?") && page.contains("value=\"https://x.example/r.raucb\""));
@@ -669,15 +669,15 @@ async fn an_image_restarts_and_updates_after_it_was_asked_twice() {
 /// The parts of a bundle, by their names.
 fn unpacked(bytes: &[u8]) -> Vec<(String, String)> {
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(bytes));
-    let entries = archive.entries().expect("an archive");
-    let part = |entry: std::io::Result<tar::Entry<'_, _>>| {
-        let mut entry: tar::Entry<'_, flate2::read::GzDecoder<&[u8]>> = entry.expect("an entry");
+    let mut parts = Vec::new();
+    for entry in archive.entries().expect("an archive") {
+        let mut entry = entry.expect("an entry");
         let name = entry.path().expect("a name").display().to_string();
         let mut text = String::new();
         entry.read_to_string(&mut text).expect("text");
-        (name, text)
-    };
-    entries.map(part).collect()
+        parts.push((name, text));
+    }
+    parts
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -708,7 +708,14 @@ async fn a_support_bundle_has_what_helps_and_no_secret() {
         wanted.map(|name| format!("smart-mining-support/{name}"))
     );
     for (name, text) in &parts {
-        for secret in ["secret", "farmer.", "argon2", PASSWORD] {
+        for secret in [
+            "secretaddress",
+            "secretpass",
+            "secrettoken",
+            "farmer",
+            "argon2",
+            PASSWORD,
+        ] {
             assert!(!text.contains(secret), "{secret} in {name}: {text}");
         }
     }

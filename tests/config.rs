@@ -562,8 +562,8 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
     assert_eq!(problems(&small), "");
     // The refusal of an unknown key lists the known ones of its section.
     let odd: String = [
-        "farm", "central", "store", "workers", "access", "status", "network", "pair", "ssh",
-        "routing",
+        "farm", "central", "store", "workers", "access", "status", "operator", "network", "pair",
+        "ssh", "routing",
     ]
     .map(|name| format!("[{name}]\nqqqqqqqqqqqqq = 1\n"))
     .concat();
@@ -581,7 +581,7 @@ fn the_documentation_s_small_file_is_valid_and_names_every_key() {
         );
         count += 1;
     }
-    assert_eq!(count, 49);
+    assert_eq!(count, 50);
 }
 
 #[test]

@@ -135,6 +135,20 @@ impl Operator {
     }
 }
 
+/// `2 h 5 min`: how long something was asked for.
+pub fn long(minutes: u64) -> String {
+    let parts = [
+        (minutes / 1440, "d"),
+        (minutes / 60 % 24, "h"),
+        (minutes % 60, "min"),
+    ];
+    let parts = parts.into_iter().filter(|(number, _)| *number > 0);
+    let parts: Vec<String> = parts
+        .map(|(number, unit)| format!("{number} {unit}"))
+        .collect();
+    parts.join(" ")
+}
+
 /// What a program sends that knows the password.
 pub fn basic(password: &str) -> String {
     use base64::Engine as _;
@@ -157,6 +171,12 @@ impl Operator {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_said_as_they_were_asked_for() {
+        let said = [30, 60, 125, 1440, 10_080].map(long);
+        assert_eq!(said, ["30 min", "1 h", "2 h 5 min", "1 d", "7 d"]);
+    }
 
     #[test]
     fn it_answers_to_addresses_and_names_of_the_lan_and_to_no_name_of_the_world() {

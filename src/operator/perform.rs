@@ -1,7 +1,7 @@
 //! Does what the operator asks for, and says in words what came of it.
 
 use super::machine::Machine;
-use super::{Action, Trouble};
+use super::{Action, Trouble, long};
 use crate::events::{Code, Subject};
 use crate::sync::News;
 use crate::view::{AlgorithmStatus, Views};
@@ -9,7 +9,6 @@ use serde::Serialize;
 use smart_mining_core::Algorithm;
 use smart_mining_core::Duration;
 use smart_mining_core::route::{Exclusion, MOST_EXCLUDED, Pin, Wishes};
-use smart_mining_page::words::duration;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -159,8 +158,8 @@ impl Work<'_> {
                 "it is being connected to, the miners go there as soon as it is ready".to_owned()
             }
         };
-        let long = duration(minutes * 60);
-        let text = format!("{pool} is pinned for {algorithm} for {long}; {when}");
+        let time = long(minutes);
+        let text = format!("{pool} is pinned for {algorithm} for {time}; {when}");
         self.wish(algorithm, |wishes, now| {
             wishes.pin = Some(Pin {
                 pool: pool.clone(),
@@ -214,11 +213,11 @@ impl Work<'_> {
             });
             Ok(())
         })?;
-        let long = minutes.map_or_else(
+        let time = minutes.map_or_else(
             || "until it is included again".to_owned(),
-            |minutes| format!("for {}", duration(minutes * 60)),
+            |minutes| format!("for {}", long(minutes)),
         );
-        let text = format!("{pool} is excluded for {algorithm} {long}");
+        let text = format!("{pool} is excluded for {algorithm} {time}");
         Ok((
             Code::OperatorExclude,
             About::Pool(pool.to_owned()),

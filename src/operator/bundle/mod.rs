@@ -59,6 +59,8 @@ struct Part {
 }
 
 fn parts(views: &Views) -> Vec<Part> {
+    // What happened a moment ago is often what it is about. A store that is sick says so below.
+    let _ = views.store.flush();
     let config = &views.operator.config;
     let scrubber = Scrubber::of(config);
     let part = |name, text: &str, most| Part {

@@ -1,6 +1,6 @@
 //! The pages of `/operator`: plain forms, which work without script.
 
-use crate::operator::Trouble;
+use crate::operator::{Trouble, long};
 use crate::view::{AlgorithmStatus, Views};
 use smart_mining_page::STYLE;
 use smart_mining_page::words::{duration, escape};
@@ -75,22 +75,16 @@ fn said(out: &mut String, trouble: &Trouble) {
         out,
         "<section class=card role=alert><h2 class=bad>{}</h2><p>{}.</p><p>What to do: {}.</p></section>",
         trouble.title,
-        escape(&capital(&trouble.detail)),
+        escape(&trouble.detail),
         escape(&trouble.remedy)
     );
-}
-
-fn capital(text: &str) -> String {
-    let mut rest = text.chars();
-    let first = rest.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(rest).collect()
 }
 
 fn message(out: &mut String, token: &str, message: Option<&Message>) {
     match message.map(|message| &message.0) {
         None => {}
         Some(Said::Done(text)) => {
-            let text = escape(&capital(text));
+            let text = escape(text);
             let _ = write!(
                 out,
                 "<section class=card role=status><p class=good>{text}</p></section>"
@@ -284,11 +278,7 @@ fn pools(out: &mut String, lane: &AlgorithmStatus, with_coins: bool) {
 fn times(out: &mut String, or_for_good: bool) {
     out.push_str("<label>for <select name=minutes>");
     for minutes in TIMES {
-        let _ = write!(
-            out,
-            "<option value={minutes}>{}</option>",
-            duration(minutes * 60)
-        );
+        let _ = write!(out, "<option value={minutes}>{}</option>", long(minutes));
     }
     if or_for_good {
         out.push_str("<option value=\"\">good</option>");
