@@ -13,6 +13,7 @@
 //! | [`listener`] | serves the miners of one algorithm | sockets to miners |
 //! | [`workers`] | says which workers may come in | one thread that hashes |
 //! | [`tls`] | encrypts both sides | files of certificates |
+//! | [`doctor`] | finds the usual mistakes | everything, and changes nothing |
 //! | [`ledger`], [`registry`], [`events`] | the books | memory, the store's queue |
 //! | [`history`] | the past, for charts | the store, reading only |
 //! | [`view`], [`status`] | what people see | the books, never the store |
@@ -23,6 +24,7 @@ pub mod clock;
 pub mod config;
 pub mod counts;
 pub mod device;
+pub mod doctor;
 pub mod events;
 mod files;
 pub mod history;

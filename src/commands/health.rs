@@ -1,8 +1,9 @@
 //! `smart-mining-proxy health`: is the appliance well enough to keep a release?
 
+use super::target::{fetch, home};
 use serde_json::Value;
 use smart_mining_proxy::config::Config;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -25,21 +26,11 @@ pub fn run(config: &Path, needs_central: bool) -> ExitCode {
 }
 
 fn ask(bind: SocketAddr) -> Result<Value, String> {
-    let address = reachable(bind);
+    let address = home(bind);
     let error = |error: String| format!("the status page at {address} does not answer: {error}");
-    let answer = super::status::fetch(&format!("http://{address}"))
-        .map_err(|cause| error(cause.to_string()))?;
+    let answer =
+        fetch(&format!("http://{address}/api/status")).map_err(|cause| error(cause.to_string()))?;
     serde_json::from_str(&answer).map_err(|cause| error(cause.to_string()))
-}
-
-/// What listens everywhere is asked at home.
-fn reachable(bind: SocketAddr) -> SocketAddr {
-    let home = match bind.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
-    };
-    SocketAddr::new(home, bind.port())
 }
 
 /// The store was looked through when the proxy started; what it cannot write since, it says.
@@ -74,13 +65,5 @@ mod tests {
         let full =
             json!({ "store": { "last_error": "disk full" }, "central": { "state": "reachable" } });
         assert!(judge(&full, false).is_err_and(|why| why.contains("disk full")));
-    }
-
-    #[test]
-    fn a_page_for_everybody_is_asked_at_home() {
-        let asked = |bind: &str| reachable(bind.parse().expect("an address")).to_string();
-        assert_eq!(asked("0.0.0.0:80"), "127.0.0.1:80");
-        assert_eq!(asked("[::]:80"), "[::1]:80");
-        assert_eq!(asked("10.0.0.2:8080"), "10.0.0.2:8080");
     }
 }

@@ -1,28 +1,42 @@
 //! The command line: one file a command, and here what they have in common.
 //!
-//! Exit codes: 0 done, 1 failed while running, 2 bad input.
+//! Exit codes: 0 done, 1 failed, 2 bad input, 3 the doctor found a problem. `--help` says them.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use smart_mining_proxy::config::Config;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use target::{Target, end};
 
+mod answer;
 mod check;
+mod doctor;
+mod events;
 mod guide;
 mod hash_password;
 mod health;
+mod miners;
 mod operator;
+mod print;
 mod provision;
+mod routes;
 mod run;
+mod shell;
 mod status;
+mod target;
 mod update;
+mod watch;
+
+const EXIT_CODES: &str = "Exit codes: 0 done or fine, 1 failed, 2 bad input or a farm.toml that cannot be used, \
+3 the doctor found a problem.";
 
 #[derive(Parser)]
 #[command(
     name = "smart-mining-proxy",
     version,
-    about = "Keeps a mining farm on its best pool, also while the internet is down"
+    about = "Keeps a mining farm on its best pool, also while the internet is down",
+    after_help = EXIT_CODES
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -42,6 +56,9 @@ enum Command {
     Check {
         #[arg(default_value = "farm.toml")]
         config: PathBuf,
+        /// The answer as JSON, for programs
+        #[arg(long)]
+        json: bool,
     },
     /// Take the farm.toml from a card's FAT partition, if it has no mistake
     Provision {
@@ -85,19 +102,57 @@ enum Command {
     Operator(operator::Wish),
     /// Show what a running appliance does
     Status {
-        /// Where its status page is
-        #[arg(long, default_value = "http://127.0.0.1:8080")]
-        url: String,
-        /// The answer of /api/status as it is
+        #[command(flatten)]
+        target: Target,
+        /// Again every two seconds, in its place, until q or Ctrl-C
+        #[arg(long, conflicts_with = "json")]
+        watch: bool,
+    },
+    /// Show the miners, the sick ones first
+    Miners {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        wanted: miners::Wanted,
+    },
+    /// Show on which pool each algorithm is
+    Routes {
+        /// Of this algorithm alone
+        algorithm: Option<String>,
+        #[command(flatten)]
+        target: Target,
+        /// The decision, its rule, what each pool pays against the one in use, and what was left out
+        #[arg(long)]
+        why: bool,
+    },
+    /// Show what happened, the newest last
+    Events {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        wanted: events::Wanted,
+    },
+    /// Find the usual mistakes of a farm, running or not, and say what to do
+    Doctor {
+        #[arg(long, default_value = "farm.toml")]
+        config: PathBuf,
+        /// The answer as JSON, for programs
         #[arg(long)]
         json: bool,
+        /// Only what is not well
+        #[arg(long, short)]
+        quiet: bool,
     },
+    /// Print a shell's completions: put them where that shell looks for them
+    Completions { shell: shell::Shell },
+    /// Print the manual page, or write one for each command into a folder
+    Man { folder: Option<PathBuf> },
 }
 
 pub fn run(arguments: Arguments) -> ExitCode {
     match arguments.command {
         Command::Run { config, appliance } => run::run(&config, appliance),
-        Command::Check { config } => check::run(&config),
+        Command::Check { config, json } => check::run(&config, json),
         Command::Provision { card, data, device } => {
             provision::run(&card, &data, device.as_deref())
         }
@@ -110,7 +165,21 @@ pub fn run(arguments: Arguments) -> ExitCode {
         } => update::run(&bundle, allow_older, no_reboot),
         Command::HashPassword => hash_password::run(),
         Command::Operator(wish) => operator::run(wish),
-        Command::Status { url, json } => status::run(&url, json),
+        Command::Status { target, watch } => end(status::run(&target, watch)),
+        Command::Miners { target, wanted } => end(miners::run(&target, &wanted)),
+        Command::Routes {
+            algorithm,
+            target,
+            why,
+        } => end(routes::run(&target, algorithm.as_deref(), why)),
+        Command::Events { target, wanted } => end(events::run(&target, &wanted)),
+        Command::Doctor {
+            config,
+            json,
+            quiet,
+        } => doctor::run(&config, json, quiet),
+        Command::Completions { shell } => end(shell::completions(Arguments::command(), shell)),
+        Command::Man { folder } => end(shell::man(Arguments::command(), folder.as_deref())),
     }
 }
 

@@ -4,7 +4,8 @@
 //! asked for cannot be.
 
 use super::hash_password;
-use clap::{Args, Subcommand};
+use super::target::{Target as At, end};
+use clap::Subcommand;
 use serde_json::{Value, json};
 use smart_mining_proxy::operator::basic;
 use std::fs::OpenOptions;
@@ -18,16 +19,6 @@ const PASSWORD: &str = "SMART_MINING_PASSWORD";
 /// Central may take its time.
 const WITHIN: Duration = Duration::from_secs(60);
 const LONGEST_ANSWER: u64 = 16 * 1024 * 1024;
-
-#[derive(Args)]
-pub struct At {
-    /// Where the appliance's status page is
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    url: String,
-    /// The answer as JSON
-    #[arg(long)]
-    json: bool,
-}
 
 /// All of these ask for the operator's password, or take it from SMART_MINING_PASSWORD
 #[derive(Subcommand)]
@@ -149,6 +140,7 @@ fn password() -> Result<String, ExitCode> {
 }
 
 fn ask(at: &At, what: &str, body: &Value) -> Result<Answer, ExitCode> {
+    let url = at.url().map_err(|fault| end(Err(fault)))?;
     let password = password()?;
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(WITHIN))
@@ -156,7 +148,6 @@ fn ask(at: &At, what: &str, body: &Value) -> Result<Answer, ExitCode> {
         .max_redirects(0)
         .build()
         .into();
-    let url = at.url.trim_end_matches('/');
     if stderr().is_terminal() && matches!(what, "sync" | "support-bundle" | "reboot") {
         eprintln!("waiting for the appliance ...");
     }

@@ -2,8 +2,8 @@
 
 use super::load;
 use clap::Args;
-use smart_mining_core::lane::MAX_DEDICATED;
 use smart_mining_proxy::config::Config;
+use smart_mining_proxy::doctor::open_files_wanted;
 use smart_mining_proxy::update::Updatable;
 use smart_mining_proxy::{journal, provision, supervisor};
 use std::path::{Path, PathBuf};
@@ -66,16 +66,7 @@ pub fn run(path: &Path, appliance: Option<Appliance>) -> ExitCode {
 /// said now and not in the night in which all come back at once.
 fn raise_open_files(config: &Config) {
     use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
-    let miners: usize = config
-        .listeners
-        .iter()
-        .map(|listener| listener.max_miners)
-        .sum();
-    // Where a pool has no room for two each miner has a connection to it, too.
-    let dedicated: usize = (config.listeners.iter())
-        .map(|listener| listener.max_miners.min(MAX_DEDICATED))
-        .sum();
-    let others = dedicated + 256;
+    let (miners, others) = open_files_wanted(config);
     // As wide as the system counts files: 32 bits on a 32-bit one.
     let limit = |files: usize| rlim_t::try_from(files).unwrap_or(rlim_t::MAX);
     let wanted = limit(miners + others);

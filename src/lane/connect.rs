@@ -20,7 +20,7 @@ const STAGGER: Duration = Duration::from_millis(150);
 const TRIED: usize = 8;
 
 /// A connection that speaks as the url says. The text says what was missing.
-pub(super) async fn reach(url: &PoolUrl, pin: Option<[u8; 32]>) -> Result<PoolStream, String> {
+pub(crate) async fn reach(url: &PoolUrl, pin: Option<[u8; 32]>) -> Result<PoolStream, String> {
     let stream = connect(&url.host, url.port).await?;
     socket::prepare(&stream, USER_TIMEOUT_MS);
     secure(stream, url, pin).await

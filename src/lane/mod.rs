@@ -17,6 +17,7 @@ mod connect;
 mod link;
 mod task;
 
+pub(crate) use connect::reach;
 pub use task::{DecisionView, LaneView, Started, Surroundings, start};
 
 /// A number that the process before us will hardly have used: miners remember

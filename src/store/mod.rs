@@ -11,6 +11,7 @@ mod error;
 mod open;
 mod outbox;
 mod past;
+mod peek;
 mod reader;
 mod rows;
 pub mod schema;
@@ -22,6 +23,7 @@ mod writer;
 pub use error::StoreError;
 pub use outbox::{OutboxState, Waiting};
 pub use past::StepTotal;
+pub use peek::stored_snapshots;
 pub use reader::Reader;
 pub use types::{
     Decision, DecisionRow, EventRow, Limits, MinuteTotal, Opened, Record, Recovered, StoredSnapshot,

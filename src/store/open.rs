@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// The files of one database; the last two belong to a log and to a creation cut short.
 const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 /// How many stored snapshots are offered to the gate at start.
-const CANDIDATES: usize = 5;
+pub(super) const CANDIDATES: usize = 5;
 /// Only a technician's own sqlite3 shell competes for the store.
 const BUSY: Duration = Duration::from_millis(250);
 

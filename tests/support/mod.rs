@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 
 pub mod central;
+pub mod command;
 
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -66,6 +67,17 @@ impl Farm {
             ("SMART_MINING_OUTCOME", self.folder.path().join("outcome")),
         ];
         self
+    }
+
+    /// How much the appliance logs, if not as tests do.
+    pub fn log(mut self, level: &str) -> Self {
+        self.environment.push(("SMART_MINING_LOG", level.into()));
+        self
+    }
+
+    /// What the appliance logged.
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("appliance.log")).expect("a log")
     }
 
     /// Add a pool of the farm's own; order is rank.
