@@ -570,7 +570,7 @@ mod tests {
         let told = wants_to_know(&farm);
         // Which of them goes on with the connection that is there is chance.
         let mut next = [short, central.accept()];
-        let lines = next.each_mut().map(|connection| asked(connection));
+        let lines = next.each_mut().map(asked);
         let waits = |wait: &str| lines.iter().position(|line| line.contains(wait));
         assert!(waits("after=2&wait=25").is_some(), "{lines:?}");
         let at_once = waits("after=2&wait=0").expect("whoever wants to know asks at once");
