@@ -1,9 +1,17 @@
 """Releases: kept when they prove themselves, gone back from when not, refused when they are none."""
 
+import base64
 import hashlib
+import io
+import json
 import os
+import re
 import subprocess
+import tarfile
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 
 from farm import (
     accepted,
@@ -195,3 +203,55 @@ def a_release_that_cannot_start_goes_back(cleanup):
 @story
 def a_release_whose_proxy_exits_goes_back(cleanup):
     goes_back("no-proxy", "rm /usr/bin/smart-mining-proxy\n", "the proxy does not run", cleanup, hold=20, deadline=90)
+
+
+@story
+def what_the_operator_asks_for_is_done_with_the_password_alone(cleanup):
+    machine = appliance("operator")
+    cleanup.append(machine.cut_power)
+    folder = fresh(machine, "0.1.1")
+    bundle(folder, "0.1.1")
+    url, _ = serve(folder, cleanup)
+    machine.start()
+    machine.up()
+    machine.mining()
+
+    def asks(action, password, **more):
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{machine.forwards[80]}/api/actions/{action}",
+            json.dumps(more).encode(),
+            {"Authorization": f"Basic {base64.b64encode(f'operator:{password}'.encode()).decode()}"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+
+    expect("before anybody set a password", asks("reboot", "")[0], 403)
+    # The first visitor sets it: the form's page gives a cookie, and the form a token.
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+    page = f"http://127.0.0.1:{machine.forwards[80]}/operator"
+    form = browser.open(page, timeout=60).read().decode()
+    fields = dict(re.findall(r'<input type="?hidden"? name="?(\w+)"? value="?(\w+)"?', form))
+    [path] = set(re.findall(r'action="?(/operator/[\w-]*password[\w-]*)', form))
+    given = {**fields, "password": "correct horse", "again": "correct horse"}
+    browser.open(page.removesuffix("/operator") + path, urllib.parse.urlencode(given).encode(), timeout=60)
+    expect("a wrong password", asks("reboot", "correct mule")[0], 401)
+    status, made = asks("support-bundle", "correct horse")
+    expect("the support bundle", status, 200)
+    with tarfile.open(fileobj=io.BytesIO(made)) as archive:
+        text = b"".join(archive.extractfile(member).read() for member in archive if member.isfile())
+    expect("a secret in it", b"a-secret-of-the-pool" in text or b"argon2" in text, False)
+    print(f"     support bundle: {len(made)} bytes")
+    boot = machine.must("cat /proc/sys/kernel/random/boot_id")
+    expect("a restart", asks("reboot", "correct horse")[0], 200)
+    machine.up()
+    expect("it is another start", machine.must("cat /proc/sys/kernel/random/boot_id") != boot, True)
+    machine.mining()
+    # The password is the store's, and stays.
+    status, answer = asks("update", "correct horse", url=f"{url}/0.1.1.raucb")
+    expect(f"an update ({answer})", status, 200)
+    machine.up(1800)
+    expect("version", machine.version(), "0.1.1")
+    wait_until_kept(machine, "B")
