@@ -168,13 +168,21 @@ impl Api {
 
     /// The next log line that contains `text`; what stands before it is used up.
     pub fn wait_for_log(&self, text: &str) -> String {
+        self.log_until(text).pop().expect("the line itself")
+    }
+
+    /// The log up to the next line that contains `text`; it is used up.
+    pub fn log_until(&self, text: &str) -> Vec<String> {
         let end = Instant::now() + DEADLINE;
+        let mut lines = Vec::new();
         loop {
             let left = end.saturating_duration_since(Instant::now());
             match self.log.recv_timeout(left) {
-                Ok(line) if line.contains(text) => return line,
-                Ok(_) => {}
+                Ok(line) => lines.push(line),
                 Err(error) => panic!("no log line with {text:?}: {error}"),
+            }
+            if lines.last().is_some_and(|line| line.contains(text)) {
+                return lines;
             }
         }
     }

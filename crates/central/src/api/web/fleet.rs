@@ -33,6 +33,7 @@ struct Page {
     glance_class: &'static str,
     farms: String,
     farms_there: bool,
+    newest: String,
     read_at: String,
     tiles: Vec<Tile>,
     work: Vec<WorkLine>,
@@ -133,6 +134,7 @@ fn template(fleet: &Fleet, mut question: Question, now: i64) -> Page {
         glance_class,
         farms: many(fleet.totals.farms as u64, "farm", "farms"),
         farms_there: fleet.totals.farms > 0,
+        newest: newest(fleet.published_at, now),
         read_at: words::second(fleet.read_at.cast_unsigned()),
         tiles: tiles(fleet, &question),
         work: work(fleet),
@@ -171,6 +173,17 @@ fn glance(fleet: &Fleet) -> (String, &'static str) {
             Condition::FromCache.class(),
         ),
         (None, _, _) => ("all mine".into(), Condition::Mining.class()),
+    }
+}
+
+/// A farm can be no fresher than what central publishes.
+fn newest(published_at: Option<i64>, now: i64) -> String {
+    match published_at {
+        Some(at) => {
+            let age = words::duration((now - at).max(0).cast_unsigned());
+            format!("newest snapshot {age} old")
+        }
+        None => "no snapshot was published yet".into(),
     }
 }
 

@@ -40,6 +40,8 @@ pub struct Fleet {
     pub releases: Releases,
     /// Of the appliances, with the number of farms; the most frequent first.
     pub versions: Vec<(String, usize)>,
+    /// When the newest snapshot was published.
+    pub published_at: Option<i64>,
     pub read_at: i64,
 }
 
@@ -153,6 +155,7 @@ fn fleet(farms: Vec<FleetFarm>, publications: &[(i64, i64)]) -> Fleet {
         totals: totals(&farms),
         versions: versions(&farms),
         releases: Releases::default(),
+        published_at: publications.first().map(|(_, at)| *at),
         read_at: now,
         farms,
     }
@@ -252,7 +255,7 @@ mod tests {
             hashing("hill", now),
             hashing("moor", now - 3600),
         ];
-        let fleet = fleet(farms, &[]);
+        let fleet = fleet(farms, &[(30, 1030), (20, 1020)]);
         let counts = [Condition::Mining, Condition::Silent].map(|state| fleet.totals.of(state));
         assert_eq!(counts, [2, 1]);
         let work = Work {
@@ -262,5 +265,6 @@ mod tests {
         };
         assert_eq!(fleet.totals.algorithms.get(&Algorithm::Scrypt), Some(&work));
         assert_eq!(fleet.versions, [("0.1.0".to_owned(), 3)]);
+        assert_eq!(fleet.published_at, Some(1030));
     }
 }
