@@ -48,6 +48,17 @@ pub struct Lane {
     pub lost: u64,
     pub candidates: Vec<Candidate>,
     pub skipped: Vec<Skipped>,
+    pub pin: Option<Wish>,
+    pub excluded: Vec<Wish>,
+}
+
+/// A pin or an exclusion of the operator's.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wish {
+    pub pool: String,
+    /// Absent: until it is taken back.
+    pub seconds_left: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]

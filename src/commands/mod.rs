@@ -7,7 +7,7 @@ use smart_mining_proxy::config::Config;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use target::{Target, end};
+use target::{Target, end, usual_config};
 
 mod answer;
 mod check;
@@ -134,8 +134,10 @@ enum Command {
     },
     /// Find the usual mistakes of a farm, running or not, and say what to do
     Doctor {
-        #[arg(long, default_value = "farm.toml")]
-        config: PathBuf,
+        /// [default: the first of farm.toml, /etc/smart-mining/farm.toml and
+        /// /data/smart-mining/farm.toml that is there]
+        #[arg(long)]
+        config: Option<PathBuf>,
         /// The answer as JSON, for programs
         #[arg(long)]
         json: bool,
@@ -177,7 +179,7 @@ pub fn run(arguments: Arguments) -> ExitCode {
             config,
             json,
             quiet,
-        } => doctor::run(&config, json, quiet),
+        } => doctor::run(&config.unwrap_or_else(usual_config), json, quiet),
         Command::Completions { shell } => end(shell::completions(Arguments::command(), shell)),
         Command::Man { folder } => end(shell::man(Arguments::command(), folder.as_deref())),
     }

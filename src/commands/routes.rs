@@ -1,6 +1,6 @@
 //! `smart-mining-proxy routes`: on which pools the farm is, and with `--why`, why.
 
-use super::answer::{Candidate, Lane};
+use super::answer::{Candidate, Lane, Wish};
 use super::print::{
     BAD, BOLD, DIM, GOOD, Table, clean, figure, painted, show, text, width, wrapped,
 };
@@ -93,6 +93,13 @@ fn explained(lane: &Lane, width: Option<usize>) -> String {
         let rule = wrapped(&format!("{}: {meaning}", clean(rule)), width, 11);
         let _ = writeln!(out, "  rule     {rule}");
     }
+    if let Some(pin) = &lane.pin {
+        let _ = writeln!(out, "  pinned   to {} by the operator", until(pin));
+    }
+    if !lane.excluded.is_empty() {
+        let excluded: Vec<String> = lane.excluded.iter().map(until).collect();
+        let _ = writeln!(out, "  excluded {} by the operator", excluded.join(", "));
+    }
     let unit = Unit::of(&lane.candidates);
     if !lane.candidates.is_empty() {
         let _ = writeln!(
@@ -115,6 +122,14 @@ fn explained(lane: &Lane, width: Option<usize>) -> String {
         out.push_str(&table.draw(width, 2));
     }
     out
+}
+
+fn until(wish: &Wish) -> String {
+    let pool = clean(&wish.pool);
+    match wish.seconds_left {
+        Some(seconds) => format!("{pool} (for {} more)", duration(seconds)),
+        None => format!("{pool} (for good)"),
+    }
 }
 
 /// The rules of docs/events.md, each in a sentence.
@@ -226,6 +241,31 @@ mod tests {
              \x20 ranked by central and left out\n\
              \x20 POOL    COIN  WHY\n\
              \x20 pool-d  BCH   no account in farm.toml\n"
+        );
+    }
+
+    #[test]
+    fn what_the_operator_wants_stands_with_the_reasons() {
+        let mut lane = lane();
+        lane.why = "pin: the operator pinned pool-b".to_owned();
+        let wish = |pool: &str, seconds_left| Wish {
+            pool: pool.to_owned(),
+            seconds_left,
+        };
+        lane.pin = Some(wish("pool-b", Some(300)));
+        lane.excluded = vec![wish("pool-c", None)];
+        let text = strip_str(&explained(&lane, None)).to_string();
+        assert!(
+            text.contains("  rule     pin: an operator asked for this pool\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("  pinned   to pool-b (for 5 min 0 s more) by the operator\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("  excluded pool-c (for good) by the operator\n"),
+            "{text}"
         );
     }
 

@@ -9,6 +9,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USUAL: &str = "http://127.0.0.1:8080";
+/// Where a farm.toml is looked for: here, as README.md has it, and on the card's image.
+const PLACES: [&str; 3] = [
+    "farm.toml",
+    "/etc/smart-mining/farm.toml",
+    "/data/smart-mining/farm.toml",
+];
 const WITHIN: Duration = Duration::from_secs(5);
 /// Of five thousand miners the answer has some megabytes.
 const MOST: u64 = 16 * 1024 * 1024;
@@ -18,7 +24,8 @@ pub struct Target {
     /// Where its status page is [default: as farm.toml says, or http://127.0.0.1:8080]
     #[arg(long, env = "SMART_MINING_URL")]
     pub url: Option<String>,
-    /// The farm.toml whose status.bind says where [default: farm.toml, if it is here]
+    /// The farm.toml whose status.bind says where [default: the first of farm.toml,
+    /// /etc/smart-mining/farm.toml and /data/smart-mining/farm.toml that is there]
     #[arg(long)]
     pub config: Option<PathBuf>,
     /// The answer as JSON, for programs
@@ -69,7 +76,7 @@ impl Target {
         let bind = match &self.config {
             Some(path) => Some(bind(path).map_err(Fault::input)?),
             // One that cannot be read is no matter here: `check` says what is wrong with it.
-            None => bind(Path::new("farm.toml")).ok(),
+            None => bind(&usual_config()).ok(),
         };
         Ok(bind.map_or(USUAL.to_owned(), |bind| format!("http://{}", home(bind))))
     }
@@ -90,6 +97,13 @@ impl Target {
             ))
         })
     }
+}
+
+/// The farm.toml of this folder or else of this machine.
+pub fn usual_config() -> PathBuf {
+    let mut places = PLACES.iter().map(Path::new);
+    let found = places.find(|path| path.exists());
+    found.unwrap_or(Path::new("farm.toml")).to_owned()
 }
 
 fn given(url: &str) -> Result<String, Fault> {
