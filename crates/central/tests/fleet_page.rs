@@ -756,7 +756,7 @@ fn without_the_database_the_page_says_so_and_comes_back() {
         assert!(away.header("retry-after").is_some());
         let page = text(&away);
         assert!(
-            page.contains("the database is away") && page.contains("they mine on"),
+            page.contains("<p>The database is away") && page.contains("they mine on"),
             "{page}"
         );
         assert!(

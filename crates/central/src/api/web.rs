@@ -145,7 +145,7 @@ impl IntoResponse for Trouble {
                 refresh: if away { 10 } else { 0 },
             },
             heading,
-            detail: self.0.detail().to_owned(),
+            detail: sentence(self.0.detail()),
         };
         let mut response = page(status, &message);
         if let Some(seconds) = self.0.retry_after() {
@@ -155,6 +155,13 @@ impl IntoResponse for Trouble {
         }
         response
     }
+}
+
+/// A problem's detail begins like the part of a line that it is.
+fn sentence(detail: &str) -> String {
+    let mut letters = detail.chars();
+    let first = letters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(letters).collect()
 }
 
 /// Whether the request came from one of our own pages, as far as the browser tells. One

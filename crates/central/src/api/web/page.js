@@ -25,7 +25,7 @@ return r.text().then(function(text){since=0;gone.hidden=true;swap(text)});
 }).catch(function(e){
 if(!document.getElementById("live"))return;
 since=since||Date.now();
-gone.textContent="What you see is from "+new Date(since).toLocaleTimeString()+": "+(e.message||"no answer")+". Trying again.";
+gone.textContent="No news since "+new Date(since).toLocaleTimeString()+": "+(e.message||"no answer")+". Trying again.";
 gone.hidden=false;
 }).then(function(){busy=false});
 }
