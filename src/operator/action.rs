@@ -46,8 +46,10 @@ pub enum Action {
 
 /// Why something was not done, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = NotDone))]
 pub struct Trouble {
-    #[serde(rename = "type")]
+    /// `urn:smart-mining:problem:` and this.
+    #[serde(rename = "type", serialize_with = "urn")]
     pub kind: &'static str,
     pub status: u16,
     pub title: &'static str,
@@ -56,6 +58,10 @@ pub struct Trouble {
     /// Seconds after which it is worth another try.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u64>,
+}
+
+fn urn<S: serde::Serializer>(kind: &&'static str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("urn:smart-mining:problem:{kind}"))
 }
 
 impl Trouble {

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Done {
     /// For people.
     pub text: String,

@@ -27,6 +27,7 @@ pub(super) use described::{EventsParameters, HistoryParameters, MinersParameters
 
 #[cfg(test)]
 mod described {
+    use super::super::actions::api as actions;
     use super::super::{api, history};
     use smart_mining_core::Algorithm;
     use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
@@ -117,6 +118,9 @@ mod described {
             api::metrics_text,
             api::alive,
             history::history,
+            actions::log_in,
+            actions::log_out,
+            actions::act,
             super::document,
         )
     )]

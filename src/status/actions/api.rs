@@ -46,7 +46,16 @@ impl IntoResponse for Trouble {
     }
 }
 
-async fn log_in(
+/// A session, for a program that does not want to send the password each time.
+#[cfg_attr(test, utoipa::path(post, path = "/api/session", operation_id = "log_in",
+    request_body(content = Object, description = "`password`: the operator's."),
+    responses(
+        (status = 200, description = "`token`, to be sent as `Authorization: Bearer`, and `expires_seconds`.", body = Object),
+        (status = 401, description = "The password is wrong.", body = Trouble, content_type = "application/problem+json"),
+        (status = 403, description = "None is set, or another site's page asks.", body = Trouble, content_type = "application/problem+json"),
+        (status = 429, description = "Too many were wrong.", body = Trouble, content_type = "application/problem+json"),
+    )))]
+pub async fn log_in(
     State(views): State<Arc<Views>>,
     ConnectInfo(Peer(peer)): Who,
     headers: HeaderMap,
@@ -69,7 +78,13 @@ async fn log_in(
     Ok((fresh, Json(answer)).into_response())
 }
 
-async fn log_out(
+/// The token is worth nothing any more.
+#[cfg_attr(test, utoipa::path(delete, path = "/api/session", operation_id = "log_out",
+    responses(
+        (status = 204, description = "It is closed."),
+        (status = 401, description = "There is no such session.", body = Trouble, content_type = "application/problem+json"),
+    )))]
+pub async fn log_out(
     State(views): State<Arc<Views>>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Trouble> {
@@ -82,7 +97,24 @@ async fn log_out(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn act(
+/// What the operator asks for. `Authorization`: `Basic` with the password, or `Bearer` with a token.
+#[cfg_attr(test, utoipa::path(post, path = "/api/actions/{what}", operation_id = "act",
+    params(("what" = String, Path,
+        description = "`pin`, `unpin`, `exclude`, `include`, `sync`, `name`, `reboot`, `update` or `support-bundle`; \
+            docs/operator.md says what each takes.")),
+    request_body(content = Object, description = "What the action takes."),
+    responses(
+        (status = 200, description = "It is done. Of `support-bundle`: the file, as application/gzip.", body = Done),
+        (status = 400, description = "What was asked cannot be understood.", body = Trouble, content_type = "application/problem+json"),
+        (status = 401, description = "No session, or the wrong password.", body = Trouble, content_type = "application/problem+json"),
+        (status = 403, description = "Another site's page asks.", body = Trouble, content_type = "application/problem+json"),
+        (status = 404, description = "There is no such action, algorithm or pool.", body = Trouble, content_type = "application/problem+json"),
+        (status = 409, description = "It does not go together with what is.", body = Trouble, content_type = "application/problem+json"),
+        (status = 429, description = "Too many wrong passwords.", body = Trouble, content_type = "application/problem+json"),
+        (status = 501, description = "Not on this machine.", body = Trouble, content_type = "application/problem+json"),
+        (status = 503, description = "Not now.", body = Trouble, content_type = "application/problem+json"),
+    )))]
+pub async fn act(
     State(views): State<Arc<Views>>,
     ConnectInfo(Peer(peer)): Who,
     Path(what): Path<String>,

@@ -14,7 +14,7 @@
 //! | `forms` | for people: reads the forms |
 //! | `page` | for people: writes them |
 
-mod api;
+pub(super) mod api;
 mod forms;
 mod guard;
 mod page;
