@@ -254,7 +254,8 @@ impl Reactor {
             let (address, algorithm) = (guest.address, self.algorithm);
             match why {
                 Ended::Gone(why) => {
-                    log::debug!(MINER:% = address.ip(), ROUTE:% = algorithm; "{address}: {why}");
+                    let (worker, miner) = guest.miner.who();
+                    log::debug!(WORKER = worker.as_str(), MINER:% = miner, ROUTE:% = algorithm; "{address}: {why}");
                 }
                 Ended::Junk(why) => self.door.junk(address, &why),
             }
