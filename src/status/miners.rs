@@ -56,7 +56,7 @@ const PARAMETERS: [&str; 6] = ["algorithm", "state", "text", "sort", "limit", "o
 pub(super) struct MinersQuery {
     algorithm: Option<Algorithm>,
     state: Option<MinerState>,
-    /// In small letters: part of the worker, the address or the firmware.
+    /// In small letters: part of the worker, its name, the address or the firmware.
     text: Option<String>,
     order: Option<(Compare, bool)>,
     limit: Option<usize>,
@@ -98,9 +98,9 @@ impl MinersQuery {
 
     fn matches(&self, row: &MinerView) -> bool {
         let found = |text: &str| {
-            [&row.worker, &row.address, &row.agent]
-                .iter()
-                .any(|field| field.to_lowercase().contains(text))
+            let fields = [&row.worker, &row.address, &row.agent].into_iter();
+            let mut fields = fields.chain(&row.name);
+            fields.any(|field| field.to_lowercase().contains(text))
         };
         self.algorithm.is_none_or(|it| it == row.algorithm)
             && self.state.is_none_or(|it| it == row.state)

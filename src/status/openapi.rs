@@ -61,7 +61,7 @@ mod described {
         /// Only those in this state.
         #[param(value_type = Option<crate::registry::MinerState>)]
         state: Option<String>,
-        /// Part of the worker, the address or the firmware, in small letters or large ones.
+        /// Part of the worker, its name, the address or the firmware, in small letters or large ones.
         #[param(max_length = 100)]
         text: Option<String>,
         /// A field of the rows, with `-` before it for the largest first.
