@@ -53,9 +53,6 @@ name = "barn"
 [[listener]]
 algorithm = "sha256d"
 bind = "127.0.0.1:0"
-[[listener]]
-algorithm = "scrypt"
-bind = "127.0.0.1:0"
 [[pool]]
 id = "barn-solo"
 algorithm = "sha256d"
@@ -75,10 +72,11 @@ until_ok() { # WHAT COMMAND...: for a minute at most
     shift
     for tries in $(seq 300); do
         if "$@"; then return; fi
+        kill -0 "${STARTED[@]}" 2>/dev/null || break
         sleep 0.2
     done
     cat "$FOLDER"/*.log >&2
-    fail "$what: not within a minute"
+    fail "$what: it ended, or took more than a minute"
 }
 until_ok "the appliance" curl -fs -o /dev/null "http://$APPLIANCE/api/device"
 
