@@ -44,6 +44,8 @@ pub struct LaneView {
     pub decision: Option<DecisionView>,
     /// No pool can be reached, and miners are kept busy with the last job: unpaid.
     pub keeps_warm: bool,
+    /// What a change of the route asks for.
+    pub policy: Policy,
 }
 
 /// The last decision, in its parts.
@@ -88,7 +90,10 @@ pub fn start(
 ) -> anyhow::Result<Started> {
     let algorithm = bound.config.algorithm;
     let (crowd, crowd_seen) = watch::channel(Crowd::default());
-    let (views, view) = watch::channel(LaneView::default());
+    let (views, view) = watch::channel(LaneView {
+        policy: around.policy,
+        ..LaneView::default()
+    });
     let (reports, reported) = mpsc::channel(256);
     let pulses = [
         Pulse::new(&format!("{algorithm} lane")),

@@ -19,8 +19,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
 /// Enough for every screen of a farm; beyond, visitors wait in the kernel.
-const PLACES: usize = 64;
-/// The page asks again every 5 s.
+/// Half of them may be live streams.
+const PLACES: usize = 2 * super::live::STREAMS;
+/// A live stream says something every 4 s, a page without one asks every 10 s.
 const IDLE: Duration = Duration::from_secs(20);
 const USER_TIMEOUT_MS: u32 = 20_000;
 /// Out of descriptors, for instance: let some close before the next try.

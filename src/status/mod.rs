@@ -5,6 +5,7 @@ mod api;
 mod door;
 mod guide;
 mod history;
+mod live;
 mod metrics;
 mod miners;
 mod openapi;
@@ -22,7 +23,6 @@ pub use openapi::AlgorithmName;
 
 use crate::config::Network;
 use crate::view::Views;
-use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
@@ -33,13 +33,15 @@ use tokio::net::TcpListener;
 
 /// Serve until the process ends.
 pub async fn serve(listener: TcpListener, views: Arc<Views>, access: Arc<[Network]>) {
-    let app = Router::new()
-        .merge(page::routes())
-        .merge(api::routes())
+    let press = Arc::new(page::Press::new(views.clone()));
+    let programs = api::routes()
         .merge(actions::routes())
         .merge(history::routes())
-        .layer(middleware::from_fn_with_state(access, only_the_lan))
         .with_state(views);
+    let app = page::routes(press.clone())
+        .merge(live::routes(press))
+        .merge(programs)
+        .layer(middleware::from_fn_with_state(access, only_the_lan));
     let service = app.into_make_service_with_connect_info::<Peer>();
     if let Err(error) = axum::serve(Door::new(listener), service).await {
         log::error!("the status page stopped: {error}");

@@ -6,7 +6,7 @@ pub(crate) mod samples;
 mod state;
 mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod trouble;
 
 pub use state::FarmState;

@@ -47,6 +47,8 @@ pub enum Known {
     None,
     Haproxy,
     Appliance,
+    /// The appliance while its page is open 50 times.
+    Watched,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

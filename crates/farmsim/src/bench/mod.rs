@@ -20,6 +20,7 @@ mod sockets;
 mod speed;
 mod stage;
 mod takeover;
+mod visitors;
 mod wan;
 mod world;
 

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::args::{BenchArgs, External, Known};
-use super::limits;
 use super::world::World;
+use super::{limits, visitors};
 
 /// How long a proxy may take to listen.
 const START: Duration = Duration::from_secs(20);
@@ -30,6 +30,7 @@ impl Contender {
             Self::Known(Known::None) => "none",
             Self::Known(Known::Haproxy) => "haproxy",
             Self::Known(Known::Appliance) => "appliance",
+            Self::Known(Known::Watched) => "appliance, watched",
             Self::External(external) => &external.name,
         }
     }
@@ -38,14 +39,16 @@ impl Contender {
     pub fn is_none(&self) -> bool {
         match self {
             Self::Known(Known::None) => true,
-            Self::Known(Known::Haproxy | Known::Appliance) | Self::External(_) => false,
+            Self::Known(Known::Haproxy | Known::Appliance | Known::Watched) | Self::External(_) => {
+                false
+            }
         }
     }
 
     /// Whether it can be asked to judge shares that are too easy for the pool.
     pub fn is_appliance(&self) -> bool {
         match self {
-            Self::Known(Known::Appliance) => true,
+            Self::Known(Known::Appliance | Known::Watched) => true,
             Self::Known(Known::None | Known::Haproxy) | Self::External(_) => false,
         }
     }
@@ -55,6 +58,8 @@ impl Contender {
 pub struct Running {
     pub address: Option<SocketAddr>,
     pub pid: Option<u32>,
+    /// Where its page is to be held open.
+    watched: Option<SocketAddr>,
     child: Option<(Child, TempDir)>,
 }
 
@@ -74,13 +79,16 @@ impl Running {
             Contender::Known(Known::None) => Ok(Self {
                 address: None,
                 pid: None,
+                watched: None,
                 child: None,
             }),
             Contender::Known(Known::Haproxy) => haproxy(args, pools),
-            Contender::Known(Known::Appliance) => appliance(args, pools),
+            Contender::Known(Known::Appliance) => appliance(args, pools, false),
+            Contender::Known(Known::Watched) => appliance(args, pools, true),
             Contender::External(external) => Ok(Self {
                 address: Some(external.address),
                 pid: external.pid,
+                watched: None,
                 child: None,
             }),
         }
@@ -98,6 +106,9 @@ impl Running {
                 bail!("nothing listens on {address}");
             }
             world.until(Instant::now() + Duration::from_millis(20), |_| false)?;
+        }
+        if let Some(page) = self.watched {
+            visitors::visit(page).context("the page cannot be held open")?;
         }
         if self.child.is_some() {
             world.until(Instant::now() + SETTLE, |_| false)?;
@@ -139,6 +150,7 @@ impl Running {
         Ok(Self {
             address: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
             pid: Some(child.id()),
+            watched: None,
             child: Some((child, dir)),
         })
     }
@@ -190,7 +202,7 @@ fn servers(name: &str, pool: SocketAddr, miners: u32, role: &str) -> String {
     (1..=groups).map(line).chain([all.to_owned()]).collect()
 }
 
-fn appliance(args: &BenchArgs, [a, b]: [SocketAddr; 2]) -> Result<Running> {
+fn appliance(args: &BenchArgs, [a, b]: [SocketAddr; 2], watched: bool) -> Result<Running> {
     let dir = tempfile::tempdir()?;
     let (port, status) = (free_port()?, free_port()?);
     let pool = |id: &str, address| {
@@ -214,5 +226,7 @@ fn appliance(args: &BenchArgs, [a, b]: [SocketAddr; 2]) -> Result<Running> {
     } else {
         args.proxy_binary.clone()
     };
-    Running::spawn(&program, &["run", "--config", "farm.toml"], args, dir, port)
+    let mut running = Running::spawn(&program, &["run", "--config", "farm.toml"], args, dir, port)?;
+    running.watched = watched.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, status)));
+    Ok(running)
 }

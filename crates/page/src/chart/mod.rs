@@ -45,13 +45,22 @@ pub struct Point {
     pub refused: Option<f64>,
 }
 
-/// Who was mined for; `pool` empty: nobody.
+/// Who was mined for; `pool` empty: nobody. `coin` empty: it is not known.
 #[derive(Clone, Copy, Debug)]
 pub struct Route<'a> {
     pub from: u64,
     pub to: u64,
     pub pool: &'a str,
     pub coin: &'a str,
+}
+
+impl Route<'_> {
+    fn name(&self) -> String {
+        match self.coin {
+            "" => self.pool.to_owned(),
+            coin => format!("{} ({coin})", self.pool),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -180,7 +180,8 @@ fn band(out: &mut String, chart: &Chart<'_>) {
 fn stretch(out: &mut String, chart: &Chart<'_>, route: &Route<'_>, index: usize) {
     let (from, to) = (x(chart, route.from), x(chart, route.to));
     let (width, (top, height)) = (round((to - from).max(1.0)), BAND);
-    let name = escape(&format!("{} ({})", route.pool, route.coin));
+    let plain = route.name();
+    let name = escape(&plain);
     let _ = write!(
         out,
         "<g><title>{name}</title><rect class=p{} x={from} y={top} width={width} height=5 />",
@@ -193,7 +194,7 @@ fn stretch(out: &mut String, chart: &Chart<'_>, route: &Route<'_>, index: usize)
             chart.id
         );
     }
-    let letters = (route.pool.chars().count() + route.coin.chars().count() + 3) as f64;
+    let letters = plain.chars().count() as f64;
     if letters * LETTER <= width {
         let _ = write!(
             out,
