@@ -1,16 +1,15 @@
-//! What the books cost for 5,000 workers: time, memory, and bytes on the card.
+//! What the books cost for 5,000 workers: time and memory. What they cost the card is in
+//! `card.rs`.
 //!
 //! `cargo bench --bench books`; docs/architecture.md says what follows from the figures.
 
 use smart_mining_core::Instant;
 use smart_mining_core::sv1::{Judge, Judged, Outcome};
 use smart_mining_proxy::clock::Clock;
-use smart_mining_proxy::counts::Counts;
 use smart_mining_proxy::ledger::Ledger;
 use smart_mining_proxy::registry::Registry;
-use smart_mining_proxy::store::{Limits, MinuteTotal, Record, Store};
+use smart_mining_proxy::store::{Limits, Store};
 use smart_mining_wire::Algorithm;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 const MINUTE: u64 = 1_800_000_000;
@@ -25,7 +24,7 @@ struct Farm {
     ledger: Ledger,
     store: Store,
     now: Instant,
-    folder: tempfile::TempDir,
+    _folder: tempfile::TempDir,
 }
 
 impl Farm {
@@ -38,17 +37,8 @@ impl Farm {
             ledger: Ledger::new(clock),
             store,
             now: clock.now(),
-            folder,
+            _folder: folder,
         }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.folder.path().join("farm.sqlite")
-    }
-
-    fn rows(&self) -> u64 {
-        let reader = self.store.reader().expect("a reader");
-        reader.totals(0).expect("totals").len() as u64
     }
 }
 
@@ -96,85 +86,9 @@ fn what_five_thousand_workers_cost() {
             scope.spawn(move || run(thread));
         }
     });
-    farm.ledger.write_at(&farm.store, MINUTE + 60);
-    farm.store.flush().expect("flushed");
-
-    names_once_a_minute(&farm, "names once a minute", &names, &judged, &pool);
-    every_worker_every_5_s(&farm, &names, &pool);
-    let size = std::fs::metadata(farm.path()).expect("there").len();
-    let rows = farm.rows();
-    println!("{} bytes a row", size / rows);
-    // The room is used up from the second minute on.
-    let narrow = Farm::new(Limits {
-        detail_pages: 200,
-        ..Limits::default()
-    });
-    names_once_a_minute(&narrow, "with old names folded", &names, &judged, &pool);
 }
 
-fn names_once_a_minute(
-    farm: &Farm,
-    title: &str,
-    names: &[String],
-    judged: &Judged,
-    pool: &Arc<str>,
-) {
-    cost(farm, title, 10, |minute| {
-        for turn in 0..12 {
-            for name in half(names, turn) {
-                let now = farm.now;
-                farm.ledger.add(Algorithm::Sha256d, name, pool, judged, now);
-            }
-            farm.ledger
-                .write_at(&farm.store, MINUTE + 6000 + minute * 60);
-            farm.store.flush().expect("flushed");
-        }
-    });
-}
-
-fn every_worker_every_5_s(farm: &Farm, names: &[String], pool: &Arc<str>) {
-    cost(farm, "every worker every 5 s", 3, |minute| {
-        for turn in 0..12 {
-            let rows = half(names, turn).map(|name| MinuteTotal {
-                minute: MINUTE + 60_000 + minute * 60,
-                algorithm: Algorithm::Sha256d,
-                worker: name.parse().expect("short"),
-                pool: pool.clone(),
-                counts: Counts {
-                    local: 1,
-                    work: 60_000.0,
-                    ..Counts::default()
-                },
-            });
-            assert!(farm.store.record(Record::ShareTotals(rows.collect())));
-            farm.store.flush().expect("flushed");
-        }
-    });
-}
-
-/// Eight shares a minute and worker: in 5 s half of them have one.
-fn half(names: &[String], turn: usize) -> impl Iterator<Item = &String> {
-    names.iter().skip(turn % 2).step_by(2)
-}
-
-fn cost(farm: &Farm, title: &str, minutes: u64, act: impl FnMut(u64)) {
-    let written = || {
-        let io = std::fs::read_to_string("/proc/self/io").expect("io");
-        let line = io.lines().find(|line| line.starts_with("wchar:"));
-        line.and_then(|line| line.split(' ').nth(1)?.parse::<u64>().ok())
-            .unwrap_or(0)
-    };
-    let (before, begun) = (written(), std::time::Instant::now());
-    (0..minutes).for_each(act);
-    farm.store.flush().expect("flushed");
-    println!(
-        "{title}: {} KiB written a minute, {} ms",
-        (written() - before) / minutes / 1024,
-        begun.elapsed().as_millis() as u64 / minutes
-    );
-}
-
-/// The row of the page and the row of the minute, of 5,000 miners that leave and come back.
+/// The row of the page and the row of the hour, of 5,000 miners that leave and come back.
 fn what_a_connected_miner_takes_in_memory() {
     let resident = || {
         let statm = std::fs::read_to_string("/proc/self/statm").expect("statm");
@@ -214,7 +128,7 @@ fn what_a_connected_miner_takes_in_memory() {
             with_rows / 5000,
             all / 5000
         );
-        farm.ledger.write_at(&farm.store, MINUTE + round * 60);
+        farm.ledger.write_at(&farm.store, MINUTE + round * 3600);
         farm.store.flush().expect("flushed");
         keys.into_iter().for_each(|key| registry.leave(key));
     }

@@ -1,27 +1,35 @@
-//! The books: what became of every share, per algorithm, worker and pool.
+//! The books: what became of every share, per algorithm, pool and worker.
 //!
 //! [`Ledger::add`] is on the way of each share: it takes one lock, finds one row
-//! and allocates nothing once the worker's row of the minute is there.
+//! and allocates nothing once the worker's row of the hour is there.
 //!
-//! What the store gets is in two steps, see `store/totals.rs`: the sums of each
-//! pool every few seconds, and once the minute is over whose they were. While the
-//! disk refuses to write, everything stays here: the books are bounded by workers
-//! and pools, not by time.
+//! The store gets the sums of each minute and pool every few minutes (`unwritten`), and
+//! once the hour is over whose they were. While the disk refuses to write, everything
+//! stays here: the books are bounded by workers and pools, not by time.
+
+mod unwritten;
+
+pub use unwritten::{EVERY, Outside};
 
 use crate::clock::{Clock, unix_now};
 use crate::counts::Counts;
 use crate::per_algorithm::PerAlgorithm;
 use crate::rate::{Rate, Window, hashes_per_difficulty};
-use crate::store::{MinuteTotal, Record, Store};
+use crate::store::{Alive, Books, Record, Store, WorkerTotal};
 use serde::Serialize;
 use smart_mining_core::share::WorkerName;
 use smart_mining_core::sv1::Judged;
 use smart_mining_core::{Algorithm, Instant};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use unwritten::{Fresh, Unwritten};
 
 /// Rows of one record; a full queue then costs these names and no more.
 const ROWS: usize = 500;
+/// Workers of an algorithm in an hour. Names are the miners' to choose: beyond these
+/// their shares are counted for the pool alone.
+const WORKERS: usize = 16_384;
+const HOUR: u64 = 3600;
 
 /// Hashes per second over several times.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -55,30 +63,28 @@ pub struct Totals {
     pub hashrates: Hashrates,
 }
 
-#[derive(Debug)]
 pub struct Ledger {
     books: PerAlgorithm<Mutex<Book>>,
-    /// Who hands over does so alone: a minute is closed after its sums, not before.
-    handing_over: Mutex<()>,
+    /// Who hands over does so alone: an hour's names go after its sums.
+    unwritten: Mutex<Unwritten>,
+    outside: OnceLock<Outside>,
     clock: Clock,
 }
 
-#[derive(Debug)]
 struct Book {
     totals: Counts,
     rate: Rate,
-    /// The minute that runs, in unix seconds.
-    minute: u64,
     pools: Vec<PoolBook>,
-    /// What each worker did in the minute, by its pool's place in `pools`. It is
-    /// emptied and never given back, so that the next minute finds its room.
-    workers: HashMap<(WorkerName, u16), Counts>,
+    /// The hour that `workers` are of, in unix seconds.
+    hour: u64,
+    /// What each worker did in the hour. It is emptied and never given back, so that the
+    /// next hour finds its room.
+    workers: HashMap<WorkerName, Counts>,
 }
 
-#[derive(Debug)]
 struct PoolBook {
     name: Arc<str>,
-    /// Not handed to the store yet.
+    /// Not looked at yet.
     fresh: Counts,
 }
 
@@ -87,18 +93,21 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn this_minute() -> u64 {
-    unix_now() / 60 * 60
-}
-
 impl Ledger {
     pub fn new(clock: Clock) -> Self {
-        let (now, minute) = (clock.now(), this_minute());
+        let (now, wall) = (clock.now(), unix_now());
         Self {
-            books: PerAlgorithm::new(|_| Mutex::new(Book::new(now, minute))),
-            handing_over: Mutex::new(()),
+            books: PerAlgorithm::new(|_| Mutex::new(Book::new(now, wall / HOUR * HOUR))),
+            unwritten: Mutex::new(Unwritten::new(now, wall / 60 * 60)),
+            outside: OnceLock::new(),
             clock,
         }
+    }
+
+    /// Where prices and numbers of miners come from; the first one stays.
+    pub fn look_outside(&self, outside: Outside) {
+        // A second one would be a fault of the start, and harmless.
+        let _ = self.outside.set(outside);
     }
 
     /// A worker's name beyond the longest is cut.
@@ -123,47 +132,91 @@ impl Ledger {
         }
     }
 
-    /// Hand what was counted since the last call to the store, and once a minute
-    /// whose it was. What the store cannot take stays here for the next time.
+    /// To be called every few seconds: hands over once it is time.
+    pub fn tick(&self, store: &Store) {
+        self.tick_at(store, unix_now(), self.clock.now());
+    }
+
+    /// Hand what was counted up to now to the store. What it cannot take stays here for
+    /// the next time.
     pub fn write_to(&self, store: &Store) {
-        self.write_at(store, this_minute());
+        self.write_at(store, unix_now());
+    }
+
+    /// What charts show and the card does not have yet.
+    pub fn beyond(&self, generation: u64) -> Books {
+        lock(&self.unwritten).beyond(generation)
+    }
+
+    /// `wall`: unix seconds.
+    #[doc(hidden)]
+    pub fn tick_at(&self, store: &Store, wall: u64, now: Instant) {
+        let mut unwritten = lock(&self.unwritten);
+        self.look(&mut unwritten, wall);
+        if store.is_stuck() {
+            return;
+        }
+        if unwritten.is_due(now) {
+            unwritten.hand_over(store, self.alive(wall), now);
+        }
+        self.end_hour(store, Some(wall / HOUR * HOUR));
     }
 
     #[doc(hidden)]
-    pub fn write_at(&self, store: &Store, minute: u64) {
-        if !store.is_stuck() {
-            self.hand_over(store, Some(minute));
+    pub fn write_at(&self, store: &Store, wall: u64) {
+        let mut unwritten = lock(&self.unwritten);
+        self.look(&mut unwritten, wall);
+        if store.is_stuck() {
+            return;
+        }
+        unwritten.hand_over(store, self.alive(wall), self.clock.now());
+        self.end_hour(store, Some(wall / HOUR * HOUR));
+    }
+
+    /// The last call: all there is, whatever the time and the disk.
+    pub fn finish(&self, store: &Store) {
+        let mut unwritten = lock(&self.unwritten);
+        let wall = unix_now();
+        self.look(&mut unwritten, wall);
+        unwritten.hand_over(store, self.alive(wall), self.clock.now());
+        self.end_hour(store, None);
+    }
+
+    fn alive(&self, wall: u64) -> Alive {
+        Alive {
+            now: wall,
+            started_at: wall.saturating_sub(self.clock.uptime().as_secs()),
+            generation: 0,
         }
     }
 
-    /// The last call: all there is, whatever the minute and the disk.
-    pub fn finish(&self, store: &Store) {
-        self.hand_over(store, None);
+    /// Take what came since the last look; each book is held for as long as that takes.
+    fn look(&self, unwritten: &mut Unwritten, wall: u64) {
+        let fresh = PerAlgorithm::new(|algorithm| lock(self.books.of(algorithm)).take());
+        let outside = self.outside.get();
+        unwritten.collect(&fresh, outside);
+        unwritten.turn(wall / 60 * 60, outside);
     }
 
-    /// `None` ends the minute whatever it is.
-    fn hand_over(&self, store: &Store, minute: Option<u64>) {
-        let _alone = lock(&self.handing_over);
+    /// Once the hour is another one, whose shares they were. `None` ends it whatever it is.
+    fn end_hour(&self, store: &Store, hour: Option<u64>) {
         for (algorithm, book) in self.books.iter() {
-            let rows = {
-                let mut book = lock(book);
-                let over = minute != Some(book.minute);
-                if !book.hand_over(algorithm, store) || !over {
-                    continue;
-                }
-                let rows = book.close(algorithm);
-                book.minute = minute.unwrap_or(book.minute);
-                rows
-            };
+            let mut book = lock(book);
+            if hour == Some(book.hour) {
+                continue;
+            }
+            let rows = book.close(algorithm);
+            book.hour = hour.unwrap_or(book.hour);
+            drop(book);
             send_names(rows, store);
         }
     }
 }
 
 /// In the table's own order, so that the store fills one page after the other.
-fn send_names(mut rows: Vec<MinuteTotal>, store: &Store) {
+fn send_names(mut rows: Vec<WorkerTotal>, store: &Store) {
     // From the end, so that what was handed over is not kept twice.
-    rows.sort_unstable_by(|a, b| (&b.worker, &b.pool).cmp(&(&a.worker, &a.pool)));
+    rows.sort_unstable_by(|a, b| b.worker.cmp(&a.worker));
     while !rows.is_empty() {
         let mut chunk = rows.split_off(rows.len().saturating_sub(ROWS));
         rows.shrink_to_fit();
@@ -174,12 +227,12 @@ fn send_names(mut rows: Vec<MinuteTotal>, store: &Store) {
 }
 
 impl Book {
-    fn new(now: Instant, minute: u64) -> Self {
+    fn new(now: Instant, hour: u64) -> Self {
         Self {
             totals: Counts::default(),
             rate: Rate::new(now),
-            minute,
             pools: Vec::new(),
+            hour,
             workers: HashMap::new(),
         }
     }
@@ -189,23 +242,21 @@ impl Book {
         if judged.is_work() {
             self.rate.add(judged.difficulty, now);
         }
-        let index = self.pool(pool);
-        if let Some(pool) = self.pools.get_mut(usize::from(index)) {
-            pool.fresh.add(judged);
-        }
-        let key = (worker, index);
-        match self.workers.get_mut(&key) {
+        self.pool(pool).add(judged);
+        let room = self.workers.len() < WORKERS;
+        match self.workers.get_mut(&worker) {
             Some(counts) => counts.add(judged),
-            None => {
+            None if room && !worker.is_empty() => {
                 let mut counts = Counts::default();
                 counts.add(judged);
-                self.workers.insert(key, counts);
+                self.workers.insert(worker, counts);
             }
+            None => {}
         }
     }
 
-    /// Pools are few: those of one algorithm that had shares in this minute.
-    fn pool(&mut self, name: &Arc<str>) -> u16 {
+    /// Pools are few: those of one algorithm that had shares of late.
+    fn pool(&mut self, name: &Arc<str>) -> &mut Counts {
         let same = |known: &PoolBook| Arc::ptr_eq(&known.name, name) || known.name == *name;
         let index = self.pools.iter().position(same).unwrap_or_else(|| {
             self.pools.push(PoolBook {
@@ -214,46 +265,29 @@ impl Book {
             });
             self.pools.len() - 1
         });
-        u16::try_from(index).unwrap_or(u16::MAX)
+        &mut self.pools[index].fresh
     }
 
-    /// `false`: the store has no room for it now.
-    fn hand_over(&mut self, algorithm: Algorithm, store: &Store) -> bool {
-        let minute = self.minute;
-        let fresh = self.pools.iter().filter(|pool| pool.fresh.shares() > 0);
-        let rows: Vec<MinuteTotal> = fresh
-            .map(|pool| MinuteTotal {
-                minute,
-                algorithm,
-                worker: WorkerName::new(),
-                pool: pool.name.clone(),
-                counts: pool.fresh,
-            })
-            .collect();
-        let taken = rows.is_empty() || store.record(Record::ShareTotals(rows));
-        if taken {
-            for pool in &mut self.pools {
-                pool.fresh = Counts::default();
-            }
-        }
-        taken
-    }
-
-    /// The minute's rows; the book is empty and keeps its room.
-    fn close(&mut self, algorithm: Algorithm) -> Vec<MinuteTotal> {
-        let (minute, pools) = (self.minute, &self.pools);
-        let row = |((worker, pool), counts): ((WorkerName, u16), Counts)| {
-            Some(MinuteTotal {
-                minute,
-                algorithm,
-                worker,
-                pool: pools.get(usize::from(pool))?.name.clone(),
-                counts,
-            })
+    /// What came since the last time. Pools without any are forgotten.
+    fn take(&mut self) -> Vec<Fresh> {
+        self.pools.retain(|pool| pool.fresh.shares() > 0);
+        let take = |pool: &mut PoolBook| Fresh {
+            pool: pool.name.clone(),
+            counts: std::mem::take(&mut pool.fresh),
         };
-        let rows = self.workers.drain().filter_map(row).collect();
-        self.pools.clear();
-        rows
+        self.pools.iter_mut().map(take).collect()
+    }
+
+    /// The hour's rows; the book is empty and keeps its room.
+    fn close(&mut self, algorithm: Algorithm) -> Vec<WorkerTotal> {
+        let hour = self.hour;
+        let row = |(worker, counts)| WorkerTotal {
+            hour,
+            algorithm,
+            worker,
+            counts,
+        };
+        self.workers.drain().map(row).collect()
     }
 }
 

@@ -69,7 +69,7 @@ fn with(path: &Path, suffix: &str) -> PathBuf {
 mod tests {
     use super::*;
     use crate::counts::Counts;
-    use crate::store::{MinuteTotal, Record};
+    use crate::store::{Books, MinuteTotal, Record};
     use smart_mining_wire::report::FarmState;
     use smart_mining_wire::{Algorithm, Report};
     use std::collections::BTreeMap;
@@ -104,8 +104,8 @@ mod tests {
         let total = MinuteTotal {
             minute: 60,
             algorithm: Algorithm::Sha256d,
-            worker: "w".parse().expect("short"),
             pool: "a".into(),
+            usd: None,
             counts: Counts {
                 accepted: 3,
                 difficulty_accepted: 1.0,
@@ -114,7 +114,12 @@ mod tests {
         };
         let count = |store: &Store| {
             store.count_for_reports();
-            assert!(store.record(Record::ShareTotals(vec![total.clone()])));
+            let totals = vec![total.clone()];
+            let books = Books {
+                totals,
+                ..Books::default()
+            };
+            assert!(store.record(Record::Books(books)));
             store.flush().expect("written");
         };
         let told = |store: &Store, id: &str| {

@@ -13,7 +13,7 @@ use crate::device::{self, Device, Probe};
 use crate::events::{Code, Events, Subject};
 use crate::history::History;
 use crate::lane::{self, Surroundings};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Outside};
 use crate::notify::Notifier;
 use crate::operator::Operator;
 use crate::operator::machine::Machine;
@@ -29,6 +29,7 @@ use crate::view::{LaneSource, Views};
 use crate::workers::Workers;
 use crate::{listener, refuge, rules, status, tls};
 use anyhow::Context;
+use smart_mining_core::Algorithm;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +37,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-/// How often the books are handed to the store.
+/// How often the books are looked at; they are handed to the store when it is time.
 const BOOKS: Duration = Duration::from_secs(5);
 /// How often the signs of life are looked at, unless the watchdog wants it sooner.
 const PULSE: Duration = Duration::from_secs(5);
@@ -114,6 +115,9 @@ pub async fn run(
             view: started.view,
         });
     }
+    around
+        .ledger
+        .look_outside(outside(&lanes, &around.registry));
     let (reports_view, reports) = watch::channel(None);
     let (signs, vitals) = watch::channel(None);
     let (device, looking) = look_at_the_device(&store);
@@ -128,7 +132,7 @@ pub async fn run(
         registry: around.registry.clone(),
         ledger: around.ledger.clone(),
         events: events.clone(),
-        history: Arc::new(History::new(store.clone())),
+        history: Arc::new(History::new(store.clone(), around.ledger.clone())),
         workers,
         operator,
         store: store.clone(),
@@ -172,6 +176,26 @@ fn look_at_the_device(
     let probe = Probe::here(store.path());
     let looking = tokio::task::spawn_blocking(move || device::run(&probe, &seen));
     (view, looking)
+}
+
+/// What the books are priced by, and how many miners are there.
+fn outside(lanes: &[LaneSource], registry: &Arc<Registry>) -> Outside {
+    let served: Vec<_> = lanes
+        .iter()
+        .map(|lane| (lane.algorithm, lane.view.clone()))
+        .collect();
+    let serves = served.iter().map(|(algorithm, _)| *algorithm);
+    let (serves, registry): (Vec<Algorithm>, _) = (serves.collect(), registry.clone());
+    Outside {
+        price: Box::new(move |algorithm, pool| {
+            let mut lanes = served.iter().filter(|lane| lane.0 == algorithm);
+            lanes.find_map(|(_, view)| view.borrow().price(pool))
+        }),
+        miners: Box::new(move |algorithm| {
+            let count = || registry.count(algorithm) as u64;
+            serves.contains(&algorithm).then(count)
+        }),
+    }
 }
 
 /// Where what was made here is kept.
@@ -252,7 +276,7 @@ async fn watch_over(
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = books.tick() => around.ledger.write_to(&around.store),
+            _ = books.tick() => around.ledger.tick(&around.store),
             _ = look.tick() => {
                 let mut silent = pulses.silent();
                 let progress = around.store.progress();

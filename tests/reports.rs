@@ -75,6 +75,15 @@ fn written(farm: &Farm) -> u64 {
     sum.unsigned_abs()
 }
 
+/// Accepted shares in the history of the day.
+fn shown(appliance: &Appliance) -> u64 {
+    let history = appliance.get("/api/history?range=day").expect("it answers");
+    let history: serde_json::Value = serde_json::from_str(&history).expect("JSON");
+    let points = history["algorithms"][0]["points"].as_array();
+    let accepted = |point: &serde_json::Value| point["accepted"].as_u64();
+    points.map_or(0, |points| points.iter().filter_map(accepted).sum())
+}
+
 async fn until_written(appliance: &Appliance, mined: u64) {
     appliance
         .until("the books are on the disk", |_| {
@@ -287,15 +296,25 @@ async fn a_power_cut_with_a_full_outbox_loses_and_doubles_nothing_that_was_writt
 #[tokio::test(flavor = "multi_thread")]
 async fn a_farm_without_central_reports_to_nobody() {
     let a = pool("a", 1).await;
-    let appliance = Farm::new().pool("a", a.address(), "").start();
+    let mut appliance = Farm::new().pool("a", a.address(), "").start();
     let status = appliance.on_pool("a").await;
     assert!(status["reports"].is_null(), "{}", status["reports"]);
     let miners = miners(&appliance);
     all_work(&miners).await;
     let mined = settle(&miners, &a).await;
-    until_written(&appliance, mined).await;
     let metrics = appliance.get("/metrics").expect("it answers");
     assert!(!metrics.contains("reports"), "{metrics}");
+    // Charts do not wait until it is on the disk.
+    let deadline = Instant::now() + PATIENCE * 3;
+    while tokio::task::block_in_place(|| shown(&appliance)) != mined {
+        assert!(
+            Instant::now() < deadline,
+            "the history has not all of {mined}"
+        );
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(appliance.stop(), Some(0));
+    assert_eq!(written(&appliance.farm), mined);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let store = Connection::open_with_flags(appliance.farm.store(), flags).expect("a store");
     let rows = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM unreported)";

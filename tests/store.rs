@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 use smart_mining_proxy::counts::Counts;
 use smart_mining_proxy::store::{
-    Decision, Limits, MinuteTotal, Opened, Record, Store, StoreError, Waiting, schema,
+    Alive, Books, Decision, Limits, MinuteTotal, Opened, Record, Store, StoreError, Waiting, schema,
 };
 use smart_mining_wire::report::FarmState;
 use smart_mining_wire::{Algorithm, Report};
@@ -64,12 +64,19 @@ fn event(number: u64) -> Record {
     }
 }
 
-fn total(minute: u64, worker: &str, accepted: u64) -> MinuteTotal {
+fn books(totals: Vec<MinuteTotal>) -> Record {
+    Record::Books(Books {
+        totals,
+        ..Books::default()
+    })
+}
+
+fn total(minute: u64, pool: &str, accepted: u64) -> MinuteTotal {
     MinuteTotal {
         minute,
         algorithm: Algorithm::Sha256d,
-        worker: worker.parse().expect("short"),
-        pool: "barn-solo".into(),
+        pool: pool.into(),
+        usd: Some(0.25),
         counts: Counts {
             accepted,
             local: 5,
@@ -112,7 +119,7 @@ fn filled(place: &Place) {
     }
     for number in 0..500 {
         assert!(store.record(event(number)));
-        assert!(store.record(Record::ShareTotals(vec![total(number * 60, "s19", 1)])));
+        assert!(store.record(books(vec![total(number * 60, "s19", 1)])));
         if number % 100 == 0 {
             store.flush().expect("flushed");
         }
@@ -164,15 +171,9 @@ fn what_was_recorded_is_read_back() {
 fn totals_of_one_minute_are_added_up() {
     let place = Place::new();
     let (store, _) = place.open();
-    assert!(store.record(Record::ShareTotals(vec![
-        total(60, "s19", 5),
-        total(60, "s21", 1)
-    ])));
+    assert!(store.record(books(vec![total(60, "s19", 5), total(60, "s21", 1)])));
     store.flush().expect("flushed");
-    assert!(store.record(Record::ShareTotals(vec![
-        total(60, "s19", 7),
-        total(120, "s19", 1)
-    ])));
+    assert!(store.record(books(vec![total(60, "s19", 7), total(120, "s19", 1)])));
     store.close().expect("closed");
     let (store, _) = place.open();
     let totals = store
@@ -184,11 +185,12 @@ fn totals_of_one_minute_are_added_up() {
     let first = &totals[0];
     assert_eq!(
         (
-            first.worker.as_str(),
+            &*first.pool,
             first.counts.accepted,
-            first.counts.lost
+            first.counts.lost,
+            first.usd
         ),
-        ("s19", 12, 8)
+        ("s19", 12, 8, Some(0.5))
     );
     let counts = &first.counts;
     assert_eq!((counts.local, counts.refused_here), (10, 4));
@@ -208,7 +210,8 @@ fn odd_numbers_and_long_texts_do_no_harm() {
     let mut odd = total(u64::MAX, "w", u64::MAX);
     odd.counts.difficulty_accepted = f64::NAN;
     odd.counts.work = f64::INFINITY;
-    assert!(store.record(Record::ShareTotals(vec![odd])));
+    odd.usd = Some(f64::NAN);
+    assert!(store.record(books(vec![odd])));
     let text = "é".repeat(100_000);
     assert!(store.record(Record::Event {
         at: u64::MAX,
@@ -335,7 +338,7 @@ fn the_oldest_history_goes() {
         total(day, "w", 1),
         total(3 * day, "w", 1),
     ];
-    assert!(store.record(Record::ShareTotals(old)));
+    assert!(store.record(books(old)));
     store.flush().expect("flushed");
     let reader = store.reader().expect("a reader");
     let events = reader.events(100).expect("events");
@@ -379,7 +382,7 @@ fn readers_see_whole_groups_while_the_writer_writes() {
                 total(minute % 7 * 60, "a", 1),
                 total(minute % 7 * 60, "b", 1),
             ];
-            assert!(store.record(Record::ShareTotals(both)));
+            assert!(store.record(books(both)));
         }
         store.flush().expect("flushed");
     });
@@ -763,7 +766,7 @@ fn a_start_goes_well_whatever_happened_to_the_file() {
         let (store, opened) = place.open();
         recovered += usize::from(opened.recovered.is_some());
         assert!(store.record(event(1)));
-        assert!(store.record(Record::ShareTotals(vec![total(60, "w", 1)])));
+        assert!(store.record(books(vec![total(60, "w", 1)])));
         store
             .flush()
             .unwrap_or_else(|error| panic!("round {round}: {error}"));
@@ -838,7 +841,7 @@ fn child_writes_until_it_is_killed() {
     let mut out = std::io::stdout();
     for sequence in first.. {
         store.record(event(sequence));
-        store.record(Record::ShareTotals(vec![total(sequence % 5 * 60, "w", 1)]));
+        store.record(books(vec![total(sequence % 5 * 60, "w", 1)]));
         store
             .save_snapshot(sequence, sequence, envelope(sequence))
             .expect("saved");
@@ -902,6 +905,108 @@ fn nothing_that_was_answered_is_lost_when_the_power_goes() {
     assert!(committed > 20, "the child did nothing");
 }
 
+/// The power goes while the store is open: what a copy of its files shows.
+fn cut(place: &Place, boot: &str) -> Place {
+    let after = Place::new();
+    for suffix in ["", "-wal"] {
+        let name = |path: PathBuf| PathBuf::from(format!("{}{suffix}", path.display()));
+        fs::copy(name(place.path()), name(after.path())).expect("copied");
+    }
+    let raw = Connection::open(after.path()).expect("opens");
+    let row = "UPDATE runs SET boot = ?1 WHERE id = (SELECT max(id) FROM runs)";
+    assert_eq!(raw.execute(row, [boot]), Ok(1));
+    after
+}
+
+#[test]
+fn a_power_cut_is_told_from_a_stop_and_from_a_crash() {
+    let place = Place::new();
+    let (store, opened) = place.open();
+    assert_eq!((opened.power_cuts, store.power_cuts()), (0, 0));
+    store.close().expect("closed");
+    // Stopped in order.
+    let (store, opened) = place.open();
+    assert_eq!(opened.power_cuts, 0);
+    // The program ended, and the machine went on.
+    let this_boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot");
+    let after = cut(&place, this_boot.trim());
+    assert_eq!(after.open().1.power_cuts, 0);
+    // The machine itself went.
+    let after = cut(&place, "another boot");
+    let (again, opened) = after.open();
+    assert_eq!((opened.power_cuts, again.power_cuts()), (1, 1));
+    drop(again);
+    assert_eq!(after.open().1.power_cuts, 1, "it is counted once");
+    let (_again, _) = after.open();
+    let twice = cut(&after, "a third boot");
+    assert_eq!(twice.open().1.power_cuts, 2);
+    drop(store);
+}
+
+#[test]
+fn a_run_is_seen_as_late_as_its_books_were_written() {
+    let place = Place::new();
+    let (store, _) = place.open();
+    let alive = |now, generation| {
+        let alive = Alive {
+            now,
+            started_at: 1_800_000_000,
+            generation,
+        };
+        Record::Books(Books {
+            alive: Some(alive),
+            ..Books::default()
+        })
+    };
+    assert!(store.record(alive(1_800_000_300, 1)));
+    assert!(store.record(alive(1_800_000_610, 2)));
+    store.flush().expect("flushed");
+    let reader = store.reader().expect("a reader");
+    let runs = reader.runs(0).expect("runs");
+    let expected = (1_800_000_000, 1_800_000_610, false);
+    let run = (runs[0].started_at, runs[0].seen_at, runs[0].clean);
+    assert_eq!((runs.len(), run), (1, expected));
+    assert_eq!(reader.generation().expect("read"), 2);
+    store.close().expect("closed");
+    let (store, _) = place.open();
+    let reader = store.reader().expect("a reader");
+    let runs = reader.runs(0).expect("runs");
+    assert_eq!((runs.len(), runs[0].clean, runs[1].clean), (2, true, false));
+    assert_eq!(
+        reader.generation().expect("read"),
+        0,
+        "a new run counts anew"
+    );
+}
+
+/// An earlier release's file had other bounds, and more in it than this one wants.
+#[test]
+fn what_an_earlier_release_took_of_the_card_is_given_back() {
+    let place = Place::new();
+    let mut raw = Connection::open(place.path()).expect("opens");
+    schema::migrate_to(&mut raw, 5).expect("migrates");
+    raw.execute_batch(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 59999)
+         INSERT INTO share_totals (minute, algorithm, worker, pool, accepted, rejected, stale,
+            unknown, lost, difficulty_accepted)
+         SELECT i / 1000 * 60, 'sha256d', 'rig' || (i % 1000), 'pool-a', 1, 0, 0, 0, 0, 2.0 FROM n",
+    )
+    .expect("rows");
+    drop(raw);
+    let before = fs::metadata(place.path()).expect("there").len();
+    let store = place.open_with(Limits {
+        max_pages: 300,
+        ..Limits::default()
+    });
+    let pages = fs::metadata(place.path()).expect("there").len() / 4096;
+    assert!(before / 4096 > 600 && pages <= 300, "{pages} pages");
+    let reader = store.reader().expect("a reader");
+    let totals = reader.totals(0).expect("totals");
+    let accepted: u64 = totals.iter().map(|total| total.counts.accepted).sum();
+    assert_eq!((totals.len(), accepted), (60, 60_000));
+    assert_eq!(reader.workers(0).expect("workers").len(), 1000);
+}
+
 fn report(id: &str) -> Report {
     Report {
         id: id.into(),
@@ -938,23 +1043,23 @@ fn each_share_stands_in_one_report_over_a_restart() {
     let place = Place::new();
     let (store, _) = place.open();
     // Without anybody who asks for reports nothing is counted for them.
-    assert!(store.record(Record::ShareTotals(vec![total(60, "w", 100)])));
+    assert!(store.record(books(vec![total(60, "w", 100)])));
     store.flush().expect("flushed");
     store.count_for_reports();
     for worker in ["v", "w"] {
-        assert!(store.record(Record::ShareTotals(vec![total(60, worker, 2)])));
+        assert!(store.record(books(vec![total(60, worker, 2)])));
     }
     store.save_report(report("a")).expect("saved");
-    assert!(store.record(Record::ShareTotals(vec![total(120, "w", 5)])));
+    assert!(store.record(books(vec![total(120, "w", 5)])));
     drop(store);
     let (store, _) = place.open();
     store.count_for_reports();
-    assert!(store.record(Record::ShareTotals(vec![total(120, "w", 1)])));
+    assert!(store.record(books(vec![total(120, "w", 1)])));
     store.save_report(report("b")).expect("saved");
     store.save_report(report("c")).expect("saved");
     assert_eq!(waiting(&store), rows(&[("a", 4), ("b", 6), ("c", 0)]));
     // One id is one report: the second is refused, and its shares stay for the next.
-    assert!(store.record(Record::ShareTotals(vec![total(120, "w", 9)])));
+    assert!(store.record(books(vec![total(120, "w", 9)])));
     assert!(store.save_report(report("c")).is_err());
     store
         .delete_reports(vec!["a".into(), "b".into()])

@@ -6,6 +6,7 @@
 
 mod cache;
 mod outages;
+mod rows;
 mod series;
 mod types;
 
@@ -15,7 +16,8 @@ pub use types::{
 };
 
 use crate::clock::unix_now;
-use crate::store::{Reader, Store, StoreError};
+use crate::ledger::Ledger;
+use crate::store::{Books, Reader, Store, StoreError};
 use cache::Cache;
 use smart_mining_core::Algorithm;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -46,11 +48,44 @@ pub struct History {
 
 struct Source {
     store: Store,
+    /// Has what the card does not have yet.
+    ledger: Arc<Ledger>,
     /// Opened with the first question, and again after one that failed.
     reader: Mutex<Option<Reader>>,
 }
 
+/// The store at one moment, and what goes on top of it.
+struct Past<'r> {
+    reader: &'r Reader,
+    beyond: Books,
+}
+
 impl Source {
+    fn read_past<T>(
+        &self,
+        work: impl FnOnce(&Past<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, HistoryError> {
+        self.read(|reader| {
+            reader.at_once(|reader| {
+                // In this order: what is handed over in between is still in the ledger.
+                let generation = reader.generation()?;
+                let beyond = self.ledger.beyond(generation);
+                work(&Past { reader, beyond })
+            })
+        })
+    }
+
+    /// With what waits to be written; a disk that refuses it is told elsewhere.
+    fn read_newest<T>(
+        &self,
+        work: impl FnOnce(&Reader) -> Result<T, StoreError>,
+    ) -> Result<T, HistoryError> {
+        if let Err(error) = self.store.flush() {
+            log::debug!("what is newest cannot be shown: {error}");
+        }
+        self.read(work)
+    }
+
     fn read<T>(
         &self,
         work: impl FnOnce(&Reader) -> Result<T, StoreError>,
@@ -67,9 +102,10 @@ impl Source {
 }
 
 impl History {
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, ledger: Arc<Ledger>) -> Self {
         let source = Source {
             store,
+            ledger,
             reader: Mutex::new(None),
         };
         Self {
@@ -84,14 +120,14 @@ impl History {
     /// The range up to now.
     pub async fn series(&self, range: Range) -> Result<Arc<Series>, HistoryError> {
         let source = self.source.clone();
-        let make = move || source.read(|reader| series::series(reader, range, unix_now()));
+        let make = move || source.read_past(|past| series::series(past, range, unix_now()));
         self.series.get(range, make).await
     }
 
     /// What came in since midnight UTC.
     pub async fn today(&self) -> Result<Arc<Today>, HistoryError> {
         let source = self.source.clone();
-        let make = move || source.read(|reader| series::today(reader, unix_now()));
+        let make = move || source.read_past(|past| series::today(past, unix_now()));
         self.today.get((), make).await
     }
 
@@ -102,7 +138,7 @@ impl History {
         algorithm: Option<Algorithm>,
     ) -> Result<Arc<Vec<PastDecision>>, HistoryError> {
         let (source, limit) = (self.source.clone(), limit.min(MOST));
-        let make = move || source.read(|reader| series::decisions(reader, limit, algorithm));
+        let make = move || source.read_newest(|reader| rows::decisions(reader, limit, algorithm));
         self.decisions.get((limit, algorithm), make).await
     }
 
@@ -117,8 +153,9 @@ impl History {
         let (source, limit) = (self.source.clone(), limit.min(MOST));
         let key = (limit, before, code.map(str::to_owned));
         let code = key.2.clone();
-        let make =
-            move || source.read(|reader| series::events(reader, limit, before, code.as_deref()));
+        let make = move || {
+            source.read_newest(|reader| rows::events(reader, limit, before, code.as_deref()))
+        };
         self.events.get(key, make).await
     }
 }

@@ -1,7 +1,7 @@
 //! When something was missing: a pool, central, the appliance itself.
 
 use super::types::{Outage, OutageKind};
-use crate::store::{DecisionRow, EventRow, Reader, StoreError};
+use crate::store::{DecisionRow, EventRow, Reader, Run, StoreError};
 use smart_mining_core::Algorithm;
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ pub(super) fn outages(
 ) -> Result<Vec<Outage>, StoreError> {
     let mut outages = without_pool(decisions);
     outages.extend(without_central(&reader.events_of_central(from)?));
+    outages.extend(away(&reader.runs(from)?));
     outages.retain(|outage| outage.to.unwrap_or(now) > from);
     outages.sort_by_key(|outage| outage.from);
     Ok(outages)
@@ -68,6 +69,30 @@ fn without_central(events: &[EventRow]) -> Vec<Outage> {
     }
     over.extend(open);
     over
+}
+
+/// Between the last sign of life of a run and the start of the next.
+fn away(runs: &[Run]) -> Vec<Outage> {
+    let between = |pair: &[Run]| {
+        let [before, after] = pair else { return None };
+        let (what, text) = match (before.clean, before.boot == after.boot) {
+            (true, _) => (OutageKind::Stopped, "the appliance was stopped"),
+            (false, false) => (
+                OutageKind::PowerCut,
+                "the power went, or the machine was reset",
+            ),
+            (false, true) => (OutageKind::Crash, "the program ended by itself"),
+        };
+        let outage = Outage {
+            from: before.seen_at,
+            to: None,
+            what,
+            algorithm: None,
+            text: text.to_owned(),
+        };
+        Some(ended(outage, after.started_at))
+    };
+    runs.windows(2).filter_map(between).collect()
 }
 
 fn ended(outage: Outage, at: u64) -> Outage {

@@ -1,82 +1,133 @@
 //! From rows to what is drawn.
 
-use super::outages;
-use super::types::{
-    AlgorithmSeries, PastCandidate, PastDecision, PastEvent, Point, Range, Series, Switch, Today,
-    TodayAlgorithm,
-};
+use super::types::{AlgorithmSeries, Point, Range, Series, Switch, Today, TodayAlgorithm};
+use super::{Past, outages};
 use crate::rate::hashes_per_difficulty;
-use crate::store::{Decision, DecisionRow, Reader, StepTotal, StoreError};
-use serde::Deserialize;
+use crate::store::{DecisionRow, MinerCount, StepTotal, StoreError};
 use smart_mining_core::Algorithm;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 const DAY: u64 = 24 * 3600;
+/// A step that has just begun says nothing yet: its first share would look like a farm.
+const LEAST_SECONDS: u64 = 60;
 
-pub(super) fn series(reader: &Reader, range: Range, now: u64) -> Result<Series, StoreError> {
+pub(super) fn series(past: &Past<'_>, range: Range, now: u64) -> Result<Series, StoreError> {
     let step = range.step_seconds();
     let from = (now / step * step).saturating_sub((range.steps() - 1) * step);
-    let mut algorithms: BTreeMap<Algorithm, Vec<StepTotal>> = BTreeMap::new();
-    for total in reader.steps(from, now, step)? {
-        algorithms.entry(total.algorithm).or_default().push(total);
+    let mut algorithms: BTreeMap<Algorithm, Vec<Point>> = BTreeMap::new();
+    let empty = || points(from, now, step);
+    for count in miners(past, from, now, step)? {
+        let points = algorithms.entry(count.algorithm).or_insert_with(empty);
+        if let Some(point) = point(points, count.at, step) {
+            point.miners = Some(count.miners as f64 / count.counts.max(1) as f64);
+        }
     }
-    let decisions = reader.decisions_since(from)?;
+    // How much work the pool of a point has.
+    let mut most = BTreeMap::new();
+    for total in totals(past, from, now, step)? {
+        let points = algorithms.entry(total.algorithm).or_insert_with(empty);
+        let Some(point) = point(points, total.at, step) else {
+            continue;
+        };
+        add_up(point, &total, step.min((now - point.at).max(LEAST_SECONDS)));
+        let most = most.entry((total.algorithm, total.at)).or_insert(0.0);
+        if total.counts.work > *most {
+            *most = total.counts.work;
+            point.pool = Some(total.pool.to_string());
+        }
+    }
+    let decisions = past.reader.decisions_since(from)?;
+    let series = |(algorithm, points)| AlgorithmSeries { algorithm, points };
     Ok(Series {
         range,
         from,
         to: now,
         step_seconds: step,
-        algorithms: algorithms
-            .into_iter()
-            .map(|(algorithm, totals)| AlgorithmSeries {
-                algorithm,
-                points: points(algorithm, &totals, from, now, step),
-            })
-            .collect(),
+        algorithms: algorithms.into_iter().map(series).collect(),
         switches: decisions
             .iter()
             .filter_map(|row| switch(row, from))
             .collect(),
-        outages: outages::outages(reader, &decisions, from, now)?,
+        outages: outages::outages(past.reader, &decisions, from, now)?,
     })
 }
 
-fn points(
-    algorithm: Algorithm,
-    totals: &[StepTotal],
-    from: u64,
-    now: u64,
-    step: u64,
-) -> Vec<Point> {
-    let mut points: Vec<Point> = (from..=now)
-        .step_by(usize::try_from(step).unwrap_or(usize::MAX))
-        .map(|at| Point {
-            at,
-            ..Point::default()
-        })
-        .collect();
-    // How much work the pool of a point has.
-    let mut most = vec![0.0; points.len()];
-    for total in totals {
-        let index = total.at.saturating_sub(from) / step;
-        let index = usize::try_from(index).unwrap_or(usize::MAX);
-        let (Some(point), Some(most)) = (points.get_mut(index), most.get_mut(index)) else {
-            continue;
-        };
-        let counts = &total.counts;
-        // The step that runs is as long as it has run.
-        let seconds = step.min((now - point.at).max(60)) as f64;
-        point.hashrate += counts.work * hashes_per_difficulty(algorithm) / seconds;
-        point.accepted += counts.accepted;
-        point.rejected += counts.rejected + counts.stale;
-        point.lost_or_unknown += counts.lost + counts.unknown;
-        point.usd = add(point.usd, total.usd);
-        if counts.work > *most {
-            *most = counts.work;
-            point.pool = Some(total.pool.clone());
+fn points(from: u64, now: u64, step: u64) -> Vec<Point> {
+    let empty = |at| Point {
+        at,
+        ..Point::default()
+    };
+    (0..=(now - from) / step)
+        .map(|index| empty(from + index * step))
+        .collect()
+}
+
+fn point(points: &mut [Point], at: u64, step: u64) -> Option<&mut Point> {
+    let since = at.checked_sub(points.first()?.at)?;
+    points.get_mut(usize::try_from(since / step).ok()?)
+}
+
+fn add_up(point: &mut Point, total: &StepTotal, seconds: u64) {
+    let counts = &total.counts;
+    point.hashrate += counts.work * hashes_per_difficulty(total.algorithm) / seconds as f64;
+    point.accepted += counts.accepted;
+    point.rejected += counts.rejected + counts.stale;
+    point.lost_or_unknown += counts.lost + counts.unknown;
+    point.usd = add(point.usd, total.usd);
+}
+
+/// What the store has, and what it does not have yet.
+fn totals(past: &Past<'_>, from: u64, now: u64, step: u64) -> Result<Vec<StepTotal>, StoreError> {
+    let mut sums: BTreeMap<(u64, Algorithm, Arc<str>), StepTotal> = BTreeMap::new();
+    let beyond = past.beyond.totals.iter();
+    let beyond = beyond.filter(|total| (from..=now).contains(&total.minute));
+    let beyond = beyond.map(|total| StepTotal {
+        at: total.minute / step * step,
+        algorithm: total.algorithm,
+        pool: total.pool.clone(),
+        counts: total.counts,
+        usd: total.usd,
+    });
+    for total in past
+        .reader
+        .steps(from, now, step)?
+        .into_iter()
+        .chain(beyond)
+    {
+        let key = (total.at, total.algorithm, total.pool.clone());
+        match sums.get_mut(&key) {
+            Some(sum) => {
+                sum.counts += &total.counts;
+                sum.usd = add(sum.usd, total.usd);
+            }
+            None => drop(sums.insert(key, total)),
         }
     }
-    points
+    Ok(sums.into_values().collect())
+}
+
+fn miners(past: &Past<'_>, from: u64, now: u64, step: u64) -> Result<Vec<MinerCount>, StoreError> {
+    let mut sums: BTreeMap<(u64, Algorithm), MinerCount> = BTreeMap::new();
+    let beyond = past.beyond.miners.iter().copied();
+    let beyond = beyond.filter(|count| (from..=now).contains(&count.at));
+    for count in past
+        .reader
+        .miners(from, now, step)?
+        .into_iter()
+        .chain(beyond)
+    {
+        let at = count.at / step * step;
+        let sum = sums.entry((at, count.algorithm)).or_insert(MinerCount {
+            at,
+            miners: 0,
+            counts: 0,
+            ..count
+        });
+        sum.miners += count.miners;
+        sum.counts += count.counts;
+    }
+    Ok(sums.into_values().collect())
 }
 
 /// Nothing known and nothing known is nothing known.
@@ -101,10 +152,10 @@ fn switch(row: &DecisionRow, from: u64) -> Option<Switch> {
     })
 }
 
-pub(super) fn today(reader: &Reader, now: u64) -> Result<Today, StoreError> {
+pub(super) fn today(past: &Past<'_>, now: u64) -> Result<Today, StoreError> {
     let since = now / DAY * DAY;
     let mut algorithms: BTreeMap<Algorithm, TodayAlgorithm> = BTreeMap::new();
-    for total in reader.steps(since, now, DAY)? {
+    for total in totals(past, since, now, DAY)? {
         let row = algorithms.entry(total.algorithm).or_insert(TodayAlgorithm {
             algorithm: total.algorithm,
             accepted: 0,
@@ -124,66 +175,4 @@ pub(super) fn today(reader: &Reader, now: u64) -> Result<Today, StoreError> {
         usd,
         algorithms: algorithms.into_values().collect(),
     })
-}
-
-/// The part of a decision's detail that is shown.
-#[derive(Default, Deserialize)]
-struct Detail {
-    #[serde(default)]
-    candidates: Vec<PastCandidate>,
-}
-
-pub(super) fn decisions(
-    reader: &Reader,
-    limit: usize,
-    algorithm: Option<Algorithm>,
-) -> Result<Vec<PastDecision>, StoreError> {
-    let rows = match algorithm {
-        Some(algorithm) => reader.decisions_of(algorithm, limit)?,
-        None => reader.decisions(limit)?,
-    };
-    Ok(rows.into_iter().map(past_decision).collect())
-}
-
-fn past_decision(row: DecisionRow) -> PastDecision {
-    let Decision {
-        at,
-        algorithm,
-        from_pool,
-        to_pool,
-        coin,
-        rule,
-        text,
-        detail,
-    } = row.decision;
-    // Another release may have written it otherwise: then its words are left.
-    let detail: Detail = serde_json::from_str(&detail).unwrap_or_default();
-    PastDecision {
-        id: row.id,
-        at,
-        algorithm,
-        from_pool,
-        to_pool,
-        coin,
-        rule,
-        text,
-        candidates: detail.candidates,
-    }
-}
-
-pub(super) fn events(
-    reader: &Reader,
-    limit: usize,
-    before: Option<i64>,
-    code: Option<&str>,
-) -> Result<Vec<PastEvent>, StoreError> {
-    let rows = reader.events_before(limit, before, code)?;
-    let event = |row: crate::store::EventRow| PastEvent {
-        id: row.id,
-        at: row.at,
-        code: row.code,
-        subject: row.subject,
-        text: row.text,
-    };
-    Ok(rows.into_iter().map(event).collect())
 }

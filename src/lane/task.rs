@@ -60,6 +60,21 @@ pub struct DecisionView {
     pub why: String,
 }
 
+impl LaneView {
+    /// USD per hash per second and day of a pool, after fees: of the coin that miners
+    /// work for there, else of the one that is ranked first.
+    pub fn price(&self, pool: &str) -> Option<f64> {
+        let of_pool = |view: &&CandidateView| view.choice.pool == pool;
+        let on = |view: &CandidateView| {
+            let route = self.route.as_ref();
+            route.is_some_and(|(choice, _)| *choice == view.choice)
+        };
+        let mut ranked = self.candidates.iter().filter(of_pool);
+        let first = ranked.clone().next();
+        ranked.find(|view| on(view)).or(first)?.score
+    }
+}
+
 /// What all lanes share.
 #[derive(Clone)]
 pub struct Surroundings {

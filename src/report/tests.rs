@@ -94,6 +94,7 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
     });
     let (sender, view) = watch::channel(None);
     let events = Arc::new(Events::new(store.clone()));
+    let ledger = Arc::new(Ledger::new(clock));
     let views = Views {
         farm: "barn".to_owned(),
         clock,
@@ -106,11 +107,11 @@ fn farm(answer: impl FnMut(&Value) -> Reply + Send + 'static) -> Farm {
         sync: sync_view,
         reports: view.clone(),
         registry: Arc::new(Registry::new(clock)),
-        ledger: Arc::new(Ledger::new(clock)),
+        ledger: ledger.clone(),
         workers: crate::workers::Workers::open(events.clone(), clock),
         operator: crate::operator::Operator::of_a_test(&store, clock),
         events,
-        history: Arc::new(crate::history::History::new(store.clone())),
+        history: Arc::new(crate::history::History::new(store.clone(), ledger.clone())),
         store,
         elsewhere: None,
         provisioning: None,

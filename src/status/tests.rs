@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 pub struct Farm {
-    views: Views,
+    pub views: Views,
     miner: Arc<Miner>,
     _folder: tempfile::TempDir,
 }
@@ -38,6 +38,7 @@ pub fn farm() -> Farm {
     miner.named("rig07", "bmminer");
     miner.difficulty(512.0);
     let events = Arc::new(Events::new(store.clone()));
+    let ledger = Arc::new(Ledger::new(clock));
     let views = Views {
         farm: "barn".to_owned(),
         clock,
@@ -50,11 +51,11 @@ pub fn farm() -> Farm {
         sync: watch::channel(SyncView::default()).1,
         reports: watch::channel(None).1,
         registry,
-        ledger: Arc::new(Ledger::new(clock)),
+        ledger: ledger.clone(),
         workers: crate::workers::Workers::open(events.clone(), clock),
         operator: crate::operator::Operator::of_a_test(&store, clock),
         events,
-        history: Arc::new(crate::history::History::new(store.clone())),
+        history: Arc::new(crate::history::History::new(store.clone(), ledger.clone())),
         store,
         elsewhere: None,
         provisioning: None,

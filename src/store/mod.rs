@@ -12,8 +12,10 @@ mod open;
 mod outbox;
 mod past;
 mod peek;
+mod prune;
 mod reader;
 mod rows;
+mod runs;
 pub mod schema;
 mod step_back;
 mod totals;
@@ -25,11 +27,14 @@ pub use outbox::{OutboxState, Waiting};
 pub use past::StepTotal;
 pub use peek::stored_snapshots;
 pub use reader::Reader;
+pub use runs::{Alive, Run};
 pub use types::{
-    Decision, DecisionRow, EventRow, Limits, MinuteTotal, Opened, Record, Recovered, StoredSnapshot,
+    Books, Decision, DecisionRow, EventRow, Limits, MinerCount, MinuteTotal, Opened, Record,
+    Recovered, StoredSnapshot, WorkerTotal,
 };
 
-use outbox::Change;
+use outbox::{Change, Delivered};
+use prune::Written;
 use smart_mining_wire::Report;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
@@ -49,6 +54,7 @@ pub struct Store {
 struct Inner {
     path: PathBuf,
     shared: Arc<Shared>,
+    power_cuts: u64,
     /// `None` once it is closed.
     commands: Mutex<Option<SyncSender<Command>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -63,6 +69,8 @@ struct Shared {
     reporting: AtomicBool,
     /// Records wait that the disk refused.
     stuck: AtomicBool,
+    /// Reports that central has, and that are still to be deleted.
+    delivered: Delivered,
     last_error: Mutex<Option<String>>,
 }
 
@@ -102,6 +110,7 @@ impl Store {
             rows: 0,
             due: None,
             now: None,
+            written: Written::default(),
             lock: ready.lock,
         };
         let thread = std::thread::Builder::new()
@@ -114,6 +123,7 @@ impl Store {
         let inner = Inner {
             path: path.to_owned(),
             shared,
+            power_cuts: ready.opened.power_cuts,
             commands: Mutex::new(Some(commands)),
             writer: Mutex::new(Some(thread)),
         };
@@ -153,9 +163,16 @@ impl Store {
         self.change(Change::Save(report))
     }
 
-    /// Central has these: let them go. Blocks.
+    /// Central has these: no reader shows them any more, and they go with whatever is
+    /// written next. Should the power go before, they are sent again, and central
+    /// knows them. Blocks.
     pub fn delete_reports(&self, ids: Vec<String>) -> Result<(), StoreError> {
-        self.change(Change::Delivered(ids))
+        let commands = locked(&self.inner.commands).clone();
+        let commands = commands.ok_or(StoreError::Stopped)?;
+        self.inner.shared.delivered.add(&ids);
+        commands
+            .send(Command::Record(Record::Delivered(ids)))
+            .map_err(|_| StoreError::Stopped)
     }
 
     /// Central will never take this one: keep it for a person, out of the way. Blocks.
@@ -218,13 +235,18 @@ impl Store {
         locked(&self.inner.shared.last_error).clone()
     }
 
+    /// How often the power went while it ran, since the store was made.
+    pub fn power_cuts(&self) -> u64 {
+        self.inner.power_cuts
+    }
+
     pub fn path(&self) -> &Path {
         &self.inner.path
     }
 
     /// A connection of its own, for one thread that reads.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::open(&self.inner.path)
+        Reader::open(&self.inner.path, self.inner.shared.clone())
     }
 
     /// Write what is pending and end the writer, whatever clones there are.

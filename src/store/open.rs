@@ -7,7 +7,7 @@
 //! they are signed, so the gate finds out whether they are intact.
 
 use super::error::is_damage;
-use super::{Limits, Opened, Recovered, StoreError, StoredSnapshot, rows, schema, step_back};
+use super::{Limits, Opened, Recovered, StoreError, StoredSnapshot, rows, runs, schema, step_back};
 use nix::fcntl::{Flock, FlockArg};
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, OpenOptions};
@@ -21,6 +21,10 @@ const SUFFIXES: [&str; 4] = ["", "-wal", "-shm", "-journal"];
 pub(super) const CANDIDATES: usize = 5;
 /// Only a technician's own sqlite3 shell competes for the store.
 const BUSY: Duration = Duration::from_millis(250);
+
+const PAGE: u32 = 1024;
+/// The log's size between two checkpoints.
+const LOG: u32 = 8 << 20;
 
 pub(super) type Lock = Flock<File>;
 
@@ -95,11 +99,16 @@ fn carry_over(
 }
 
 fn ready(
-    connection: Connection,
+    mut connection: Connection,
     lock: Lock,
     candidates: Vec<StoredSnapshot>,
     recovered: Option<Recovered>,
 ) -> Ready {
+    let power_cuts = runs::begin(&mut connection, unix_now()).unwrap_or_else(|error| {
+        // A farm mines without that count, too.
+        log::warn!("the start could not be written down: {error}");
+        0
+    });
     Ready {
         connection,
         lock,
@@ -107,6 +116,7 @@ fn ready(
             newest: candidates.first().cloned(),
             candidates,
             recovered,
+            power_cuts,
         },
     }
 }
@@ -119,6 +129,9 @@ fn begin(path: &Path, limits: &Limits) -> Result<(Connection, Vec<StoredSnapshot
     }
     let mut connection = connect(path, limits)?;
     schema::migrate(&mut connection, path)?;
+    if let Err(error) = shrink(&connection, limits) {
+        log::warn!("the store keeps its size: {error}");
+    }
     let fault = |source| sqlite(path, "read it", source);
     // Every table and column that the writer will name is there.
     rows::Statements::prepare(&connection).map_err(fault)?;
@@ -239,14 +252,47 @@ fn connect(path: &Path, limits: &Limits) -> Result<Connection, StoreError> {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY)?;
+        // Of a new file: most transactions change a few bytes of some tables, and the card
+        // is worn by whole pages.
+        connection.pragma_update(None, "page_size", PAGE)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         // FULL: a commit that was answered survives the power cut of the next instant.
         connection.pragma_update(None, "synchronous", "FULL")?;
-        connection.pragma_update_and_check(None, "journal_size_limit", 4 << 20, |_| Ok(()))?;
-        connection.pragma_update_and_check(None, "max_page_count", limits.max_pages, |_| Ok(()))?;
+        let log = i64::from(LOG) / pragma(&connection, "page_size")?;
+        connection.pragma_update_and_check(None, "wal_autocheckpoint", log, |_| Ok(()))?;
+        connection.pragma_update_and_check(None, "journal_size_limit", LOG, |_| Ok(()))?;
+        let pages = match schema::is_older(&connection)? {
+            // A step to the next schema has both forms in the file for a moment.
+            true => 2 * most_pages(&connection, limits)?.max(pragma(&connection, "page_count")?),
+            false => most_pages(&connection, limits)?,
+        };
+        limit_pages(&connection, pages)?;
         Ok(connection)
     };
     open().map_err(|source| sqlite(path, "open it", source))
+}
+
+/// Of the size that the file has.
+fn most_pages(connection: &Connection, limits: &Limits) -> rusqlite::Result<i64> {
+    Ok(i64::from(limits.max_pages) * 4096 / pragma(connection, "page_size")?)
+}
+
+fn limit_pages(connection: &Connection, pages: i64) -> rusqlite::Result<()> {
+    connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+}
+
+fn pragma(connection: &Connection, name: &str) -> rusqlite::Result<i64> {
+    connection.query_row(&format!("PRAGMA {name}"), (), |row| row.get(0))
+}
+
+/// What an earlier release's history took is given back to the disk, if it is more than
+/// a store may have.
+fn shrink(connection: &Connection, limits: &Limits) -> rusqlite::Result<()> {
+    let most = most_pages(connection, limits)?;
+    if pragma(connection, "page_count")? > most {
+        connection.execute_batch("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)")?;
+    }
+    limit_pages(connection, most)
 }
 
 /// The reader's own connection; it can never write.

@@ -2,16 +2,18 @@
 //!
 //! ```text
 //!   share totals --same transaction--> unreported --save: same transaction--> a row that waits
-//!                                                  delivered: gone <--'  `--> set aside, with why
+//!           delivered: no reader shows it, gone with the next transaction <--'  `--> set aside, with why
 //! ```
 //! A share is in `unreported` or in one report, never in both and never in
 //! neither, whenever the power fails.
 
-use super::Limits;
 use super::rows::{cut, int};
+use super::{Limits, Record, locked};
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use smart_mining_wire::Report;
 use smart_mining_wire::report::{AlgorithmReport, Shares};
+use std::collections::BTreeSet;
+use std::sync::Mutex;
 
 /// How many refused reports are kept for a person to look at.
 const SET_ASIDE: i64 = 50;
@@ -22,13 +24,37 @@ const DROPPED: &str = "reports-dropped";
 #[derive(Debug)]
 pub(super) enum Change {
     Save(Report),
-    Delivered(Vec<String>),
     SetAside {
         id: String,
         why: String,
     },
     /// The file that this one is a copy of will tell these shares.
     LeaveShares,
+}
+
+/// The ids of reports that central has, until they are deleted: a transaction of their
+/// own would cost the card as much as the report did.
+#[derive(Default)]
+pub(super) struct Delivered(Mutex<BTreeSet<String>>);
+
+impl Delivered {
+    pub fn add(&self, ids: &[String]) {
+        locked(&self.0).extend(ids.iter().cloned());
+    }
+
+    /// Written, or given up: then they are sent again.
+    pub fn gone(&self, record: &Record) {
+        if let Record::Delivered(ids) = record {
+            let mut known = locked(&self.0);
+            for id in ids {
+                known.remove(id);
+            }
+        }
+    }
+
+    fn has(&self, id: &str) -> bool {
+        locked(&self.0).contains(id)
+    }
 }
 
 /// A report as it travels.
@@ -57,10 +83,6 @@ pub(super) fn apply(
 ) -> rusqlite::Result<()> {
     match change {
         Change::Save(report) => save(transaction, report.clone(), limits),
-        Change::Delivered(ids) => {
-            let mut delete = transaction.prepare("DELETE FROM outbox WHERE id = ?1")?;
-            ids.iter().try_for_each(|id| delete.execute([id]).map(drop))
-        }
         Change::SetAside { id, why } => set_aside(transaction, id, why),
         Change::LeaveShares => transaction.execute("DELETE FROM unreported", ()).map(drop),
     }
@@ -141,11 +163,14 @@ fn set_aside(transaction: &Transaction<'_>, id: &str, why: &str) -> rusqlite::Re
 }
 
 /// Oldest first.
-pub(super) fn waiting(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Waiting>> {
+pub(super) fn waiting(
+    db: &Connection,
+    delivered: &Delivered,
+    limit: usize,
+) -> rusqlite::Result<Vec<Waiting>> {
     let mut statement =
-        db.prepare("SELECT id, body FROM outbox WHERE refused IS NULL ORDER BY position LIMIT ?1")?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map([limit], |row| {
+        db.prepare("SELECT id, body FROM outbox WHERE refused IS NULL ORDER BY position")?;
+    let rows = statement.query_map((), |row| {
         // A card that turned a bit must not keep the others from being read.
         let text = |index| -> rusqlite::Result<String> {
             Ok(String::from_utf8_lossy(row.get_ref(index)?.as_bytes()?).into_owned())
@@ -155,24 +180,34 @@ pub(super) fn waiting(db: &Connection, limit: usize) -> rusqlite::Result<Vec<Wai
             body: text(1)?,
         })
     })?;
-    rows.collect()
+    let waits = |row: &rusqlite::Result<Waiting>| match row {
+        Ok(report) => !delivered.has(&report.id),
+        Err(_) => true,
+    };
+    rows.filter(waits).take(limit).collect()
 }
 
-pub(super) fn state(db: &Connection) -> rusqlite::Result<OutboxState> {
-    let count = "SELECT count(*) FILTER (WHERE refused IS NULL),
-                        count(*) FILTER (WHERE refused IS NOT NULL) FROM outbox";
+pub(super) fn state(db: &Connection, delivered: &Delivered) -> rusqlite::Result<OutboxState> {
     let unsigned = |value: i64| u64::try_from(value).unwrap_or(0);
-    let (waiting, set_aside) = db.query_row(count, (), |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let oldest = "SELECT created_at FROM outbox WHERE refused IS NULL ORDER BY position LIMIT 1";
-    let oldest: Option<i64> = db.query_row(oldest, (), |row| row.get(0)).optional()?;
+    let mut state = OutboxState::default();
+    let mut statement =
+        db.prepare("SELECT id, created_at, refused IS NULL FROM outbox ORDER BY position")?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let id = String::from_utf8_lossy(row.get_ref(0)?.as_bytes()?);
+        match row.get(2)? {
+            true if delivered.has(&id) => {}
+            true => {
+                state.waiting += 1;
+                state.oldest_at.get_or_insert(unsigned(row.get(1)?));
+            }
+            false => state.set_aside += 1,
+        }
+    }
     let dropped = "SELECT CAST(value AS INTEGER) FROM meta WHERE key = ?1";
     let dropped: Option<i64> = db
         .query_row(dropped, [DROPPED], |row| row.get(0))
         .optional()?;
-    Ok(OutboxState {
-        waiting: unsigned(waiting),
-        oldest_at: oldest.map(unsigned),
-        set_aside: unsigned(set_aside),
-        dropped: unsigned(dropped.unwrap_or(0)),
-    })
+    state.dropped = unsigned(dropped.unwrap_or(0));
+    Ok(state)
 }

@@ -1,11 +1,12 @@
 //! What charts are made of: sums over steps of time, and what happened in between.
 
-use super::reader::{Reader, decision, event, unsigned};
+use super::reader::{COUNTS, Reader, counts, decision, event, keyed, unsigned};
 use super::rows::{count, int};
-use super::{DecisionRow, EventRow, StoreError};
+use super::{DecisionRow, EventRow, MinerCount, Run, StoreError};
 use crate::counts::Counts;
 use rusqlite::{Row, params};
 use smart_mining_wire::Algorithm;
+use std::sync::Arc;
 
 /// What one pool's miners did in one step of time.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,7 +14,7 @@ pub struct StepTotal {
     /// The start of the step, in unix seconds.
     pub at: u64,
     pub algorithm: Algorithm,
-    pub pool: String,
+    pub pool: Arc<str>,
     pub counts: Counts,
     /// What the accepted work was worth; `None`: the pool had no price.
     pub usd: Option<f64>,
@@ -27,13 +28,71 @@ const DECISIONS: &str =
 impl Reader {
     /// Sums of each pool over steps of `step` seconds, oldest first.
     pub fn steps(&self, from: u64, to: u64, step: u64) -> Result<Vec<StepTotal>, StoreError> {
-        let sql = "SELECT minute / ?3 * ?3 AS step, algorithm, pool, sum(accepted), sum(local),
-                          sum(rejected), sum(stale), sum(unknown), sum(lost), sum(refused_here),
-                          sum(difficulty_accepted), sum(work), NULL
-                   FROM share_totals WHERE minute BETWEEN ?1 AND ?2
-                   GROUP BY step, algorithm, pool ORDER BY step, algorithm, pool";
+        // Hours go back further and are fewer rows.
+        let (table, time) = match step.is_multiple_of(3600) {
+            true => ("share_hours", "hour"),
+            false => ("share_totals", "minute"),
+        };
+        let sums = COUNTS.split(',').map(|column| format!("sum({column})"));
+        let sums: Vec<String> = sums.collect();
+        let sql = format!(
+            "SELECT {time} / ?3 * ?3 AS step, algorithm, pool, {}, sum(usd) FROM {table}
+             WHERE {time} BETWEEN ?1 AND ?2
+             GROUP BY step, algorithm, pool ORDER BY step, algorithm, pool",
+            sums.join(", ")
+        );
+        let total = |at, algorithm, of: &str, row: &Row<'_>| {
+            Ok(StepTotal {
+                at,
+                algorithm,
+                pool: of.into(),
+                counts: counts(row)?,
+                usd: row.get(12)?,
+            })
+        };
         let range = params![int(from), int(to), int(step.max(1))];
-        self.rows(sql, range, step_total)
+        self.rows(&sql, range, |row| keyed(row, total))
+    }
+
+    /// Miners that were connected, over steps of `step` seconds.
+    pub fn miners(&self, from: u64, to: u64, step: u64) -> Result<Vec<MinerCount>, StoreError> {
+        let sql = "SELECT at / ?3 * ?3 AS step, algorithm, '', sum(miners), sum(counts)
+                   FROM miner_counts WHERE at BETWEEN ?1 AND ?2
+                   GROUP BY step, algorithm ORDER BY step, algorithm";
+        let count = |at, algorithm, _: &str, row: &Row<'_>| {
+            Ok(MinerCount {
+                at,
+                algorithm,
+                miners: unsigned(row, 3)?,
+                counts: unsigned(row, 4)?,
+            })
+        };
+        let range = params![int(from), int(to), int(step.max(1))];
+        self.rows(sql, range, |row| keyed(row, count))
+    }
+
+    /// Oldest first: those that ended after `from`, and the one before them.
+    pub fn runs(&self, from: u64) -> Result<Vec<Run>, StoreError> {
+        let sql = "SELECT boot, started_at, seen_at, clean FROM runs
+                   WHERE seen_at >= ?1
+                      OR id = (SELECT max(id) FROM runs WHERE seen_at < ?1)
+                   ORDER BY id";
+        let run = |row: &Row<'_>| {
+            Ok(Some(Run {
+                boot: row.get(0)?,
+                started_at: unsigned(row, 1)?,
+                seen_at: unsigned(row, 2)?,
+                clean: row.get(3)?,
+            }))
+        };
+        self.rows(sql, [int(from)], run)
+    }
+
+    /// How often this run's books were written.
+    pub fn generation(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT generation FROM runs ORDER BY id DESC LIMIT 1";
+        let found = self.rows(sql, (), |row| unsigned(row, 0).map(Some))?;
+        Ok(found.first().copied().unwrap_or(0))
     }
 
     /// Those from `from` on, oldest first, and before them the last one of each
@@ -85,28 +144,4 @@ impl Reader {
         let row = |row: &Row<'_>| event(row).map(Some);
         self.rows(&sql, [int(from)], row)
     }
-}
-
-fn step_total(row: &Row<'_>) -> rusqlite::Result<Option<StepTotal>> {
-    // One that only another release knows is passed over.
-    let Ok(algorithm) = row.get::<_, String>(1)?.parse() else {
-        return Ok(None);
-    };
-    Ok(Some(StepTotal {
-        at: unsigned(row, 0)?,
-        algorithm,
-        pool: row.get(2)?,
-        counts: Counts {
-            accepted: unsigned(row, 3)?,
-            local: unsigned(row, 4)?,
-            rejected: unsigned(row, 5)?,
-            stale: unsigned(row, 6)?,
-            unknown: unsigned(row, 7)?,
-            lost: unsigned(row, 8)?,
-            refused_here: unsigned(row, 9)?,
-            difficulty_accepted: row.get(10)?,
-            work: row.get(11)?,
-        },
-        usd: row.get(12)?,
-    }))
 }

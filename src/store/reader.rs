@@ -1,31 +1,46 @@
 //! Reading history, on a connection of its own: a slow page never holds up the writer.
 
+use super::Shared;
 use super::open::{connect_to_read, sqlite};
 use super::outbox::{self, OutboxState, Waiting};
 use super::rows::{NAME, count, int};
-use super::{Decision, DecisionRow, EventRow, MinuteTotal, StoreError};
+use super::{Decision, DecisionRow, EventRow, MinuteTotal, StoreError, WorkerTotal};
 use crate::counts::Counts;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
 use smart_mining_core::share::WorkerName;
+use smart_mining_wire::Algorithm;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// One read-only connection; give each thread its own.
 pub struct Reader {
     connection: Connection,
     path: PathBuf,
+    shared: Arc<Shared>,
 }
 
 impl Reader {
-    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn open(path: &Path, shared: Arc<Shared>) -> Result<Self, StoreError> {
         Ok(Self {
             connection: connect_to_read(path)?,
             path: path.to_owned(),
+            shared,
         })
     }
 
     fn fault(&self, source: rusqlite::Error) -> StoreError {
         sqlite(&self.path, "read it", source)
+    }
+
+    /// What is read inside stands at one moment, whatever is written meanwhile.
+    pub fn at_once<T>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let transaction = self.connection.unchecked_transaction();
+        let _moment = transaction.map_err(|source| self.fault(source))?;
+        read(self)
     }
 
     /// What `row` makes of each row; `None` passes one over.
@@ -57,19 +72,47 @@ impl Reader {
 
     /// Every minute from `since` (unix seconds) on, oldest first.
     pub fn totals(&self, since: u64) -> Result<Vec<MinuteTotal>, StoreError> {
-        let sql = "SELECT minute, algorithm, worker, pool, accepted, local, rejected, stale,
-                          unknown, lost, refused_here, difficulty_accepted, work
-                   FROM share_totals WHERE minute >= ?1 ORDER BY minute, algorithm, worker, pool";
-        self.rows(sql, [int(since)], total)
+        let sql = format!(
+            "SELECT minute, algorithm, pool, {COUNTS}, usd FROM share_totals
+             WHERE minute >= ?1 ORDER BY minute, algorithm, pool"
+        );
+        let total = |at, algorithm, of: &str, row: &Row<'_>| {
+            Ok(MinuteTotal {
+                minute: at,
+                algorithm,
+                pool: of.into(),
+                counts: counts(row)?,
+                usd: row.get(12)?,
+            })
+        };
+        self.rows(&sql, [int(since)], |row| keyed(row, total))
+    }
+
+    /// Every hour from `since` (unix seconds) on, oldest first.
+    pub fn workers(&self, since: u64) -> Result<Vec<WorkerTotal>, StoreError> {
+        let sql = format!(
+            "SELECT hour, algorithm, worker, {COUNTS} FROM worker_hours
+             WHERE hour >= ?1 ORDER BY hour, algorithm, worker"
+        );
+        let total = |at, algorithm, of: &str, row: &Row<'_>| {
+            Ok(WorkerTotal {
+                hour: at,
+                algorithm,
+                worker: name(of),
+                counts: counts(row)?,
+            })
+        };
+        self.rows(&sql, [int(since)], |row| keyed(row, total))
     }
 
     /// The reports that wait for central, oldest first.
     pub fn waiting_reports(&self, limit: usize) -> Result<Vec<Waiting>, StoreError> {
-        outbox::waiting(&self.connection, limit).map_err(|source| self.fault(source))
+        outbox::waiting(&self.connection, &self.shared.delivered, limit)
+            .map_err(|source| self.fault(source))
     }
 
     pub fn outbox(&self) -> Result<OutboxState, StoreError> {
-        outbox::state(&self.connection).map_err(|source| self.fault(source))
+        outbox::state(&self.connection, &self.shared.delivered).map_err(|source| self.fault(source))
     }
 
     /// What people call workers, by the worker.
@@ -130,27 +173,35 @@ pub(super) fn decision(row: &Row<'_>) -> rusqlite::Result<Option<DecisionRow>> {
     }))
 }
 
-fn total(row: &Row<'_>) -> rusqlite::Result<Option<MinuteTotal>> {
-    let Ok(algorithm) = row.get::<_, String>(1)?.parse() else {
+/// In the order of [`counts`].
+pub(super) const COUNTS: &str = "accepted, local, rejected, stale, unknown, lost, refused_here,
+    difficulty_accepted, work";
+
+/// From the fourth column on.
+pub(super) fn counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
+    Ok(Counts {
+        accepted: unsigned(row, 3)?,
+        local: unsigned(row, 4)?,
+        rejected: unsigned(row, 5)?,
+        stale: unsigned(row, 6)?,
+        unknown: unsigned(row, 7)?,
+        lost: unsigned(row, 8)?,
+        refused_here: unsigned(row, 9)?,
+        difficulty_accepted: row.get(10)?,
+        work: row.get(11)?,
+    })
+}
+
+/// A time, an algorithm, and whose it is. One with an algorithm that only another
+/// release knows is passed over.
+pub(super) fn keyed<T>(
+    row: &Row<'_>,
+    make: impl Fn(u64, Algorithm, &str, &Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let Ok(algorithm) = row.get_ref(1)?.as_str()?.parse() else {
         return Ok(None);
     };
-    Ok(Some(MinuteTotal {
-        minute: unsigned(row, 0)?,
-        algorithm,
-        worker: name(row.get_ref(2)?.as_str()?),
-        pool: row.get_ref(3)?.as_str()?.into(),
-        counts: Counts {
-            accepted: unsigned(row, 4)?,
-            local: unsigned(row, 5)?,
-            rejected: unsigned(row, 6)?,
-            stale: unsigned(row, 7)?,
-            unknown: unsigned(row, 8)?,
-            lost: unsigned(row, 9)?,
-            refused_here: unsigned(row, 10)?,
-            difficulty_accepted: row.get(11)?,
-            work: row.get(12)?,
-        },
-    }))
+    make(unsigned(row, 0)?, algorithm, row.get_ref(2)?.as_str()?, row).map(Some)
 }
 
 /// As much of it as a name may have; this release writes none that is longer.

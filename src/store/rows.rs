@@ -1,7 +1,8 @@
-//! The statements: what goes into which table, and what is old enough to go.
+//! The statements: what goes into which table.
 
-use super::totals::{TotalStatements, fold};
-use super::{Decision, Limits, Record, StoredSnapshot};
+use super::runs::{seen, seen_row};
+use super::totals::TotalStatements;
+use super::{Books, Decision, Record, StoredSnapshot};
 use rusqlite::{Connection, Statement, Transaction, params};
 
 /// Longest text of one row; a line that is longer tells nothing more.
@@ -28,6 +29,8 @@ pub(super) struct Statements<'t> {
     event: Statement<'t>,
     decision: Statement<'t>,
     totals: TotalStatements<'t>,
+    seen: Statement<'t>,
+    delivered: Statement<'t>,
     meta: Statement<'t>,
     no_meta: Statement<'t>,
 }
@@ -46,6 +49,8 @@ impl<'t> Statements<'t> {
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
             totals: TotalStatements::prepare(db)?,
+            seen: seen(db)?,
+            delivered: db.prepare("DELETE FROM outbox WHERE id = ?1")?,
             meta: db.prepare(
                 "INSERT INTO meta (key, value) VALUES (?1, ?2)
                  ON CONFLICT (key) DO UPDATE SET value = excluded.value",
@@ -67,8 +72,11 @@ impl<'t> Statements<'t> {
                 self.event.execute(row).map(drop)
             }
             Record::Decision(decision) => self.write_decision(decision),
-            Record::ShareTotals(totals) => self.totals.add(totals, reporting),
-            Record::ByWorker(totals) => self.totals.name_workers(totals),
+            Record::Books(books) => self.write_books(books, reporting),
+            Record::ByWorker(totals) => self.totals.add_workers(totals),
+            Record::Delivered(ids) => ids
+                .iter()
+                .try_for_each(|id| self.delivered.execute([id]).map(drop)),
             Record::Meta { key, value } => {
                 // Some are JSON, which is of no use when it is cut.
                 let value = if value.len() <= 16 * LONGEST {
@@ -85,6 +93,15 @@ impl<'t> Statements<'t> {
                     None => self.no_meta.execute([key]).map(drop),
                 }
             }
+        }
+    }
+
+    fn write_books(&mut self, books: &Books, reporting: bool) -> rusqlite::Result<()> {
+        self.totals.add(&books.totals, reporting)?;
+        self.totals.add_miners(&books.miners)?;
+        match &books.alive {
+            Some(alive) => self.seen.execute(seen_row(alive)).map(drop),
+            None => Ok(()),
         }
     }
 
@@ -186,23 +203,4 @@ pub(super) fn carry_over(
     let row = params![int(now), "store-recovered", "store", cut(text)];
     transaction.execute(INSERT_EVENT, row)?;
     transaction.commit()
-}
-
-/// Let the oldest history go. `now` is the time that the newest totals bear: an
-/// appliance without a clock of its own must not age its history by a wrong one.
-pub(super) fn prune(
-    transaction: &Transaction<'_>,
-    limits: &Limits,
-    now: Option<u64>,
-) -> rusqlite::Result<()> {
-    let old = "DELETE FROM events WHERE id <= (SELECT max(id) FROM events) - ?1";
-    transaction.execute(old, [int(limits.events)])?;
-    let old = "DELETE FROM decisions WHERE id <= (SELECT max(id) FROM decisions) - ?1";
-    transaction.execute(old, [int(limits.decisions)])?;
-    if let Some(now) = now {
-        let oldest = now.saturating_sub(limits.share_totals.as_secs());
-        let old = "DELETE FROM share_totals WHERE minute < ?1";
-        transaction.execute(old, [int(oldest)])?;
-    }
-    fold(transaction, limits)
 }

@@ -14,6 +14,7 @@ const STEPS: &[M<'static>] = &[
     M::up(include_str!("../../migrations-sqlite/0003_outbox.sql")),
     M::up(include_str!("../../migrations-sqlite/0004_reports.sql")),
     M::up(include_str!("../../migrations-sqlite/0005_shares.sql")),
+    M::up(include_str!("../../migrations-sqlite/0006_hours.sql")),
 ];
 
 /// The schema version that this release writes.
@@ -24,6 +25,11 @@ pub(super) const PLAUSIBLE: i64 = 10_000;
 
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", (), |row| row.get(0))
+}
+
+/// Whether an earlier release wrote it.
+pub(super) fn is_older(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok((1..VERSION).contains(&version(connection)?))
 }
 
 /// Whether the file is a store of ours, or still an empty one.

@@ -1,69 +1,67 @@
-//! The table `share_totals`: what each worker did on each pool in each minute.
+//! Share totals: by pool for each minute and hour, by worker for each hour.
 //!
 //! ```text
-//!   every few seconds       at the minute's end          for want of room
-//!   worker '' --------------> each worker ------------------> worker ''
+//!   a hand-over, seldom ----> share_totals, by minute, 48 h
+//!        |   same          `> share_hours, a year
+//!        |   transaction   `> unreported, until a report takes it
+//!   the hour's end ---------> worker_hours, as many rows as there is room for
 //! ```
-//! A row a worker every few seconds would wear a card out. So the sums of each
-//! pool, a row or two, are written soon, and at the end of the minute one
-//! transaction puts them under the workers' names. Whatever happens in between,
-//! the sums over all rows are right.
+//! What a card wears out by is pages, not bytes: each transaction writes the page of
+//! every table that it touches, however little is new on it. So hand-overs are rare, and
+//! a row a worker is written once an hour.
 
-use super::rows::int;
-use super::{Limits, MinuteTotal};
+use super::rows::{cut, int};
+use super::{MinerCount, MinuteTotal, WorkerTotal};
 use crate::counts::{Counts, finite};
-use rusqlite::{Connection, OptionalExtension, Statement, Transaction, params};
+use rusqlite::{Connection, Statement, ToSql, params};
 use smart_mining_wire::Algorithm;
 use std::collections::BTreeMap;
 
-/// Minutes that lose their names at a time: what one transaction does has a bound.
-const FOLDED_AT_ONCE: usize = 16;
-
-const INTO: &str =
-    "INSERT INTO share_totals (minute, algorithm, worker, pool, accepted, local, rejected,
-        stale, unknown, lost, refused_here, difficulty_accepted, work)";
-const ADDED_UP: &str = "ON CONFLICT (minute, algorithm, worker, pool) DO UPDATE SET
-        accepted = accepted + excluded.accepted,
-        local = local + excluded.local,
-        rejected = rejected + excluded.rejected,
-        stale = stale + excluded.stale,
-        unknown = unknown + excluded.unknown,
-        lost = lost + excluded.lost,
-        refused_here = refused_here + excluded.refused_here,
-        difficulty_accepted = difficulty_accepted + excluded.difficulty_accepted,
-        work = work + excluded.work";
+const HOUR: u64 = 3600;
 
 pub(super) struct TotalStatements<'t> {
-    add: Statement<'t>,
-    take: Statement<'t>,
-    drop_empty: Statement<'t>,
+    minute: Statement<'t>,
+    hour: Statement<'t>,
+    worker: Statement<'t>,
+    miners: Statement<'t>,
     unreported: Statement<'t>,
+}
+
+/// Add to the row of the key, or make it.
+fn add_to(table: &str, time: &str, of: &str, has_usd: bool) -> String {
+    let columns = "accepted, local, rejected, stale, unknown, lost, refused_here,
+        difficulty_accepted, work";
+    let (more, value, usd) = match has_usd {
+        true => (
+            ", usd",
+            ", ?13",
+            // Nothing known and nothing known is nothing known.
+            ", usd = iif(excluded.usd IS NULL, usd, ifnull(usd, 0.0) + excluded.usd)",
+        ),
+        false => ("", "", ""),
+    };
+    let sums: Vec<String> = columns
+        .split(',')
+        .map(|column| format!("{0} = {0} + excluded.{0}", column.trim()))
+        .collect();
+    format!(
+        "INSERT INTO {table} ({time}, algorithm, {of}, {columns}{more})
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12{value})
+         ON CONFLICT ({time}, algorithm, {of}) DO UPDATE SET {}{usd}",
+        sums.join(", ")
+    )
 }
 
 impl<'t> TotalStatements<'t> {
     pub fn prepare(db: &'t Connection) -> rusqlite::Result<Self> {
         Ok(Self {
-            add: db.prepare(&format!(
-                "{INTO} VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) {ADDED_UP}"
-            ))?,
-            // Never below zero: a record that was dropped must not be missed twice.
-            take: db.prepare(
-                "UPDATE share_totals SET
-                    accepted = max(accepted - ?5, 0),
-                    local = max(local - ?6, 0),
-                    rejected = max(rejected - ?7, 0),
-                    stale = max(stale - ?8, 0),
-                    unknown = max(unknown - ?9, 0),
-                    lost = max(lost - ?10, 0),
-                    refused_here = max(refused_here - ?11, 0),
-                    difficulty_accepted = max(difficulty_accepted - ?12, 0.0),
-                    work = max(work - ?13, 0.0)
-                 WHERE minute = ?1 AND algorithm = ?2 AND worker = ?3 AND pool = ?4",
-            )?,
-            drop_empty: db.prepare(
-                "DELETE FROM share_totals
-                 WHERE minute = ?1 AND algorithm = ?2 AND worker = '' AND pool = ?3
-                   AND accepted + local + rejected + stale + unknown + lost = 0",
+            minute: db.prepare(&add_to("share_totals", "minute", "pool", true))?,
+            hour: db.prepare(&add_to("share_hours", "hour", "pool", true))?,
+            worker: db.prepare(&add_to("worker_hours", "hour", "worker", false))?,
+            miners: db.prepare(
+                "INSERT INTO miner_counts VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT (at, algorithm) DO UPDATE SET
+                    miners = miners + excluded.miners, counts = counts + excluded.counts",
             )?,
             unreported: db.prepare(
                 "INSERT INTO unreported VALUES (?1, ?2, ?3, ?4, ?5, ?6)
@@ -79,42 +77,47 @@ impl<'t> TotalStatements<'t> {
 
     /// With `reporting`, shares are counted for the next report too.
     pub fn add(&mut self, totals: &[MinuteTotal], reporting: bool) -> rusqlite::Result<()> {
-        totals.iter().try_for_each(|total| {
-            execute(&mut self.add, total)?;
-            if reporting {
-                self.add_unreported(total)?;
+        let mut sums: BTreeMap<Algorithm, Counts> = BTreeMap::new();
+        for total in totals {
+            let pool = cut(&total.pool);
+            // NaN would be stored as NULL.
+            let usd = total.usd.filter(|usd| usd.is_finite());
+            let (algorithm, counts) = (total.algorithm, &total.counts);
+            for (statement, at) in [
+                (&mut self.minute, total.minute),
+                (&mut self.hour, total.minute / HOUR * HOUR),
+            ] {
+                add(statement, at, algorithm, pool, counts, &[&usd])?;
             }
-            Ok(())
-        })
-    }
-
-    /// Put what was added without a worker under the workers it came from.
-    pub fn name_workers(&mut self, totals: &[MinuteTotal]) -> rusqlite::Result<()> {
-        let mut sums: BTreeMap<(u64, Algorithm, &str), Counts> = BTreeMap::new();
-        for total in totals.iter().filter(|total| !total.worker.is_empty()) {
-            execute(&mut self.add, total)?;
-            let sum = sums.entry((total.minute, total.algorithm, &total.pool));
-            *sum.or_default() += &total.counts;
+            *sums.entry(algorithm).or_default() += counts;
         }
-        for ((minute, algorithm, pool), counts) in sums {
-            let sum = MinuteTotal {
-                minute,
-                algorithm,
-                worker: Default::default(),
-                pool: pool.into(),
-                counts,
-            };
-            execute(&mut self.take, &sum)?;
-            self.drop_empty
-                .execute(params![int(minute), algorithm.name(), pool])?;
+        if reporting {
+            for (algorithm, counts) in sums {
+                self.add_unreported(algorithm, &counts)?;
+            }
         }
         Ok(())
     }
 
-    fn add_unreported(&mut self, total: &MinuteTotal) -> rusqlite::Result<()> {
-        let counts = &total.counts;
+    pub fn add_workers(&mut self, totals: &[WorkerTotal]) -> rusqlite::Result<()> {
+        totals.iter().try_for_each(|total| {
+            let (worker, counts) = (total.worker.as_str(), &total.counts);
+            let at = total.hour / HOUR * HOUR;
+            add(&mut self.worker, at, total.algorithm, worker, counts, &[])
+        })
+    }
+
+    pub fn add_miners(&mut self, counts: &[MinerCount]) -> rusqlite::Result<()> {
+        counts.iter().try_for_each(|count| {
+            let (at, algorithm) = (int(count.at), count.algorithm.name());
+            let row = params![at, algorithm, int(count.miners), int(count.counts)];
+            self.miners.execute(row).map(drop)
+        })
+    }
+
+    fn add_unreported(&mut self, algorithm: Algorithm, counts: &Counts) -> rusqlite::Result<()> {
         let row = params![
-            total.algorithm.name(),
+            algorithm.name(),
             int(counts.accepted),
             int(counts.rejected),
             int(counts.stale),
@@ -125,53 +128,27 @@ impl<'t> TotalStatements<'t> {
     }
 }
 
-fn execute(statement: &mut Statement<'_>, total: &MinuteTotal) -> rusqlite::Result<()> {
-    let counts = &total.counts;
-    let row = params![
-        int(total.minute),
-        total.algorithm.name(),
-        total.worker.as_str(),
-        super::rows::cut(&total.pool),
-        int(counts.accepted),
-        int(counts.local),
-        int(counts.rejected),
-        int(counts.stale),
-        int(counts.unknown),
-        int(counts.lost),
-        int(counts.refused_here),
+fn add(
+    statement: &mut Statement<'_>,
+    at: u64,
+    algorithm: Algorithm,
+    of: &str,
+    counts: &Counts,
+    more: &[&dyn ToSql],
+) -> rusqlite::Result<()> {
+    let key: [&dyn ToSql; 3] = [&int(at), &algorithm.name(), &of];
+    let counts: [&dyn ToSql; 9] = [
+        &int(counts.accepted),
+        &int(counts.local),
+        &int(counts.rejected),
+        &int(counts.stale),
+        &int(counts.unknown),
+        &int(counts.lost),
+        &int(counts.refused_here),
         // NaN would be stored as NULL, which the table refuses.
-        finite(counts.difficulty_accepted),
-        finite(counts.work),
+        &finite(counts.difficulty_accepted),
+        &finite(counts.work),
     ];
-    statement.execute(row).map(drop)
-}
-
-/// Where there is no room for every worker of every minute, the oldest minutes
-/// keep their sums and lose the names.
-pub(super) fn fold(transaction: &Transaction<'_>, limits: &Limits) -> rusqlite::Result<()> {
-    let sums = format!(
-        "{INTO} SELECT minute, algorithm, '', pool, sum(accepted), sum(local), sum(rejected),
-            sum(stale), sum(unknown), sum(lost), sum(refused_here), sum(difficulty_accepted),
-            sum(work)
-         FROM share_totals WHERE minute = ?1 AND worker > '' GROUP BY algorithm, pool {ADDED_UP}"
-    );
-    let mut oldest = transaction
-        .prepare("SELECT minute FROM share_totals WHERE worker > '' ORDER BY minute LIMIT 1")?;
-    for _ in 0..FOLDED_AT_ONCE {
-        if used_pages(transaction)? <= i64::from(limits.detail_pages) {
-            break;
-        }
-        let minute: Option<i64> = oldest.query_row((), |row| row.get(0)).optional()?;
-        let Some(minute) = minute else { break };
-        transaction.execute(&sums, [minute])?;
-        let named = "DELETE FROM share_totals WHERE minute = ?1 AND worker > ''";
-        transaction.execute(named, [minute])?;
-    }
-    Ok(())
-}
-
-fn used_pages(db: &Connection) -> rusqlite::Result<i64> {
-    let pragma = |name: &str| db.query_row(&format!("PRAGMA {name}"), (), |row| row.get(0));
-    let (all, free): (i64, i64) = (pragma("page_count")?, pragma("freelist_count")?);
-    Ok(all - free)
+    let row = [key.as_slice(), &counts, more].concat();
+    statement.execute(row.as_slice()).map(drop)
 }

@@ -1,5 +1,6 @@
 //! What goes in and what comes out.
 
+use super::runs::Alive;
 use crate::counts::Counts;
 use smart_mining_core::share::WorkerName;
 use smart_mining_wire::Algorithm;
@@ -16,6 +17,8 @@ pub struct Opened {
     pub candidates: Vec<StoredSnapshot>,
     /// Set when a store was moved aside: damaged, or a newer release's.
     pub recovered: Option<Recovered>,
+    /// Found at starts, since the store was made.
+    pub power_cuts: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +52,12 @@ pub enum Record {
         text: String,
     },
     Decision(Decision),
-    /// Counts to add to what the store has for the same minute.
-    ShareTotals(Vec<MinuteTotal>),
-    /// Whose shares of a minute they were that were recorded without a worker before.
-    ByWorker(Vec<MinuteTotal>),
+    /// Counts to add to what the store has, in one transaction.
+    Books(Books),
+    /// Whose shares of an hour they were.
+    ByWorker(Vec<WorkerTotal>),
+    /// Reports that central has.
+    Delivered(Vec<String>),
     /// A small fact, replacing the one of the same key.
     Meta {
         key: &'static str,
@@ -68,7 +73,9 @@ pub enum Record {
 impl Record {
     pub(super) fn rows(&self) -> usize {
         match self {
-            Self::ShareTotals(totals) | Self::ByWorker(totals) => totals.len(),
+            Self::Books(books) => books.totals.len() + books.miners.len() + 1,
+            Self::ByWorker(totals) => totals.len(),
+            Self::Delivered(ids) => ids.len(),
             Self::Event { .. } | Self::Decision(_) | Self::Meta { .. } | Self::Name { .. } => 1,
         }
     }
@@ -90,16 +97,54 @@ pub struct Decision {
     pub detail: String,
 }
 
-/// What one worker did on one pool in one minute.
+/// What the ledger hands over at a time.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Books {
+    pub totals: Vec<MinuteTotal>,
+    pub miners: Vec<MinerCount>,
+    pub alive: Option<Alive>,
+}
+
+impl Books {
+    /// By the clock that they came with.
+    pub(super) fn now(&self) -> Option<u64> {
+        let newest = self.totals.iter().map(|total| total.minute).max();
+        self.alive.map(|alive| alive.now).or(newest)
+    }
+}
+
+/// What miners did on one pool in one minute.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MinuteTotal {
     /// Unix seconds at which the minute starts.
     pub minute: u64,
     pub algorithm: Algorithm,
-    /// Empty: of no worker in particular.
-    pub worker: WorkerName,
     pub pool: Arc<str>,
     pub counts: Counts,
+    /// What the accepted work was worth by the ranking; `None`: the pool had no price.
+    pub usd: Option<f64>,
+}
+
+/// What one worker did in one hour.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerTotal {
+    /// Unix seconds at which the hour starts.
+    pub hour: u64,
+    pub algorithm: Algorithm,
+    pub worker: WorkerName,
+    pub counts: Counts,
+}
+
+/// Miners that were connected in ten minutes: `miners / counts` on the average.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinerCount {
+    /// Unix seconds at which the ten minutes start.
+    pub at: u64,
+    pub algorithm: Algorithm,
+    /// The sum of the counts.
+    pub miners: u64,
+    /// How many there were.
+    pub counts: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +171,8 @@ pub struct Limits {
     pub pending_rows: usize,
     /// A group is written at the latest after this time, or with this many rows.
     pub commit_every: Duration,
+    /// What can wait goes with the others, or after this time.
+    pub idle_commit_every: Duration,
     pub batch_rows: usize,
     /// Rows between two prunings.
     pub prune_rows: usize,
@@ -134,10 +181,14 @@ pub struct Limits {
     pub reports: usize,
     pub events: u64,
     pub decisions: u64,
-    /// How long share totals are kept.
-    pub share_totals: Duration,
-    /// Pages that may be in use before the oldest totals lose their workers' names.
-    pub detail_pages: u32,
+    /// How long share totals are kept by the minute, and how many rows at most.
+    pub minutes: Duration,
+    pub minute_rows: u64,
+    /// How long they are kept by the hour, as are the workers' and the counts of miners.
+    pub hours: Duration,
+    pub hour_rows: u64,
+    pub worker_rows: u64,
+    pub miner_rows: u64,
     /// Pages of 4 KiB that the file may have.
     pub max_pages: u32,
 }
@@ -148,16 +199,27 @@ impl Default for Limits {
             queue: 1024,
             pending_rows: 20_000,
             commit_every: Duration::from_secs(1),
-            batch_rows: 2000,
-            prune_rows: 5000,
+            // As often as books and reports come.
+            idle_commit_every: Duration::from_secs(300),
+            batch_rows: 6000,
+            prune_rows: 2000,
             snapshots: 20,
             // A week of one each 5 min, with some changes of state.
             reports: 2500,
             events: 10_000,
             decisions: 5000,
-            share_totals: Duration::from_secs(48 * 3600),
-            detail_pages: 49_152,
-            max_pages: 65_536,
+            minutes: Duration::from_secs(48 * 3600),
+            // Two pools of each of ten algorithms, all the time: 6 MB.
+            minute_rows: 60_000,
+            hours: Duration::from_secs(366 * 24 * 3600),
+            // 28 pools in every hour of a year: 25 MB.
+            hour_rows: 250_000,
+            // 50 hours of 5,000 workers, a year of 28: 15 MB.
+            worker_rows: 250_000,
+            // Four algorithms for a year: 6 MB.
+            miner_rows: 220_000,
+            // 128 MiB: more than all of it, so that it stands with its log below 200 MB.
+            max_pages: 32_768,
         }
     }
 }
@@ -168,8 +230,10 @@ impl Limits {
         Self {
             events: self.events / 4,
             decisions: self.decisions / 4,
-            share_totals: self.share_totals / 4,
-            detail_pages: self.detail_pages / 4,
+            minute_rows: self.minute_rows / 4,
+            hour_rows: self.hour_rows / 4,
+            worker_rows: self.worker_rows / 4,
+            miner_rows: self.miner_rows / 4,
             ..self.clone()
         }
     }

@@ -1,9 +1,14 @@
 //! The one thread that writes.
 //!
 //! ```text
-//!   record() --try_send--> [bounded queue] --> pending --every second, or by rows--> one transaction
-//!   save_snapshot(), save_report(), flush() --send--> at once; the caller waits for the answer
+//!   record() --try_send--> [bounded queue] --> pending --in a second, or by rows--> one transaction
+//!                                                |     `--events alone: in five minutes
+//!   save_snapshot(), save_report(), flush() --send--> at once, with what is pending;
+//!                                                     the caller waits for the answer
 //! ```
+//! What a card wears out by is the number of transactions: so whoever has to write at
+//! once takes the others along.
+//!
 //! Owner: the [`super::Store`]. It ends at `close` or when the last handle is
 //! gone, after it wrote what was pending. A power cut loses at most `pending`,
 //! never anything that was answered.
@@ -15,7 +20,8 @@
 
 use super::open::{Lock, sqlite};
 use super::outbox::{self, Change};
-use super::{Limits, Record, Shared, StoreError, rows};
+use super::prune::{Written, prune};
+use super::{Limits, Record, Shared, StoreError, rows, runs};
 use rusqlite::{Connection, Transaction};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,8 +62,10 @@ pub(super) struct Writer {
     pub due: Option<Instant>,
     /// Rows written since the last pruning.
     pub unpruned: usize,
-    /// The newest minute that came with a record.
+    /// The newest time that came with the books.
     pub now: Option<u64>,
+    /// The same rows by table.
+    pub written: Written,
     /// Held for as long as the connection is open.
     pub lock: Lock,
 }
@@ -92,7 +100,7 @@ impl Writer {
                     continue;
                 }
                 Ok(Command::Close(answer)) => {
-                    let done = self.commit();
+                    let done = self.finish();
                     self.end();
                     let _ = answer.send(done);
                     return;
@@ -100,7 +108,7 @@ impl Writer {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     // The error stands in `last_error`; there is nobody left to tell.
-                    let _ = self.commit();
+                    let _ = self.finish();
                     return self.end();
                 }
             }
@@ -121,16 +129,29 @@ impl Writer {
         let rows = record.rows();
         if self.rows + rows > self.limits.pending_rows {
             self.shared.dropped.fetch_add(1, Relaxed);
+            self.shared.delivered.gone(&record);
             return;
         }
-        if let Record::ShareTotals(totals) = &record {
-            let newest = totals.iter().map(|total| total.minute).max();
-            self.now = newest.or(self.now);
+        if let Record::Books(books) = &record {
+            self.now = books.now().or(self.now);
         }
+        let within = match &record {
+            Record::Event { .. } | Record::Delivered(_) => {
+                self.limits.idle_commit_every.max(self.limits.commit_every)
+            }
+            Record::Decision(_)
+            | Record::Books(_)
+            | Record::ByWorker(_)
+            | Record::Meta { .. }
+            | Record::Name { .. } => self.limits.commit_every,
+        };
         self.rows += rows;
         self.pending.push(record);
-        self.due
-            .get_or_insert_with(|| Instant::now() + self.limits.commit_every);
+        // After a failure the time of the next try stands.
+        if self.due.is_none() || !self.shared.has_error() {
+            let due = Instant::now() + within;
+            self.due = Some(self.due.map_or(due, |before| before.min(due)));
+        }
     }
 
     /// Everything pending in one transaction, or nothing of it.
@@ -140,22 +161,11 @@ impl Writer {
         }
         let mut done = self.write_pending();
         if done.as_ref().is_err_and(StoreError::is_full) {
-            // Room for the new by letting old history go.
-            self.prune(&self.limits.tightened());
+            self.make_room();
             done = self.write_pending();
         }
         match &done {
-            Ok(()) => {
-                self.unpruned += self.rows;
-                self.pending.clear();
-                self.rows = 0;
-                self.due = None;
-                self.shared.set_error(None);
-                self.shared.stuck.store(false, Relaxed);
-                if self.unpruned >= self.limits.prune_rows {
-                    self.prune(&self.limits.clone());
-                }
-            }
+            Ok(()) => self.committed(),
             Err(error) => {
                 self.shared.set_error(Some(error.to_string()));
                 self.shared.stuck.store(true, Relaxed);
@@ -165,19 +175,46 @@ impl Writer {
         done
     }
 
+    /// What was pending is on the disk.
+    fn committed(&mut self) {
+        self.unpruned += self.rows;
+        for record in self.pending.drain(..) {
+            self.written.add(&record);
+            self.shared.delivered.gone(&record);
+        }
+        self.rows = 0;
+        self.due = None;
+        self.shared.set_error(None);
+        self.shared.stuck.store(false, Relaxed);
+        if self.unpruned >= self.limits.prune_rows {
+            self.prune(&self.limits.clone(), self.written);
+        }
+    }
+
     fn write_pending(&mut self) -> Result<(), StoreError> {
-        let reporting = self.shared.reporting.load(Relaxed);
-        let write = |connection: &mut Connection, pending: &[Record]| -> rusqlite::Result<()> {
-            let transaction = connection.transaction()?;
-            let mut statements = rows::Statements::prepare(&transaction)?;
-            for record in pending {
-                statements.write(record, reporting)?;
-            }
-            drop(statements);
-            transaction.commit()
-        };
-        write(&mut self.connection, &self.pending)
+        self.write_pending_and(|_| Ok(()))
             .map_err(|source| sqlite(&self.path, "write to it", source))
+    }
+
+    fn write_pending_and(
+        &mut self,
+        more: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let reporting = self.shared.reporting.load(Relaxed);
+        let transaction = self.connection.transaction()?;
+        let mut statements = rows::Statements::prepare(&transaction)?;
+        for record in &self.pending {
+            statements.write(record, reporting)?;
+        }
+        drop(statements);
+        more(&transaction)?;
+        transaction.commit()
+    }
+
+    /// The last transaction: from here on the end of this run is known as a clean one.
+    fn finish(&mut self) -> Result<(), StoreError> {
+        self.commit()?;
+        runs::end(&self.connection).map_err(|source| sqlite(&self.path, "write to it", source))
     }
 
     fn save_snapshot(
@@ -187,18 +224,39 @@ impl Writer {
         envelope: &str,
     ) -> Result<(), StoreError> {
         let keep = self.limits.snapshots;
-        self.transact("save a snapshot", |transaction| {
+        let save = |transaction: &Transaction<'_>| {
             rows::save_snapshot(transaction, sequence, received_at, envelope, keep)
-        })
+        };
+        if self.write_with_pending(save) {
+            return Ok(());
+        }
+        // What is pending must not keep it back; its error stands in `last_error`.
+        let _ = self.commit();
+        self.transact("save a snapshot", save)
     }
 
+    /// A report takes every share that was recorded before it.
     fn change_outbox(&mut self, change: &Change) -> Result<(), StoreError> {
-        // A report takes every share that was recorded before it.
-        self.commit()?;
         let limits = self.limits.clone();
-        self.transact("change its outbox", |transaction| {
-            outbox::apply(transaction, change, &limits)
-        })
+        let apply = |transaction: &Transaction<'_>| outbox::apply(transaction, change, &limits);
+        if self.write_with_pending(apply) {
+            return Ok(());
+        }
+        // A change that is refused must not keep the pending back.
+        self.commit()?;
+        self.transact("change its outbox", apply)
+    }
+
+    /// Both in one transaction; `false`: neither is written.
+    fn write_with_pending(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<()>,
+    ) -> bool {
+        let written = self.write_pending_and(work).is_ok();
+        if written {
+            self.committed();
+        }
+        written
     }
 
     /// One transaction that somebody waits for, with a second try once there is room.
@@ -217,7 +275,7 @@ impl Writer {
             .as_ref()
             .is_err_and(|error| super::error::code(error) == Some(rusqlite::ErrorCode::DiskFull))
         {
-            self.prune(&self.limits.tightened());
+            self.make_room();
             done = run(&mut self.connection);
         }
         let done = done.map_err(|source| sqlite(&self.path, what, source));
@@ -230,17 +288,23 @@ impl Writer {
         done
     }
 
-    fn prune(&mut self, limits: &Limits) {
-        let prune = |connection: &mut Connection, now| -> rusqlite::Result<()> {
+    /// Room for the new by letting old history go.
+    fn make_room(&mut self) {
+        self.prune(&self.limits.tightened(), Written::ALL);
+    }
+
+    fn prune(&mut self, limits: &Limits, written: Written) {
+        let run = |connection: &mut Connection, now| -> rusqlite::Result<()> {
             let transaction = connection.transaction()?;
-            rows::prune(&transaction, limits, now)?;
+            prune(&transaction, limits, written, now)?;
             transaction.commit()
         };
         // Old rows that stay a little longer harm nobody; the next time will do.
-        if let Err(error) = prune(&mut self.connection, self.now) {
+        if let Err(error) = run(&mut self.connection, self.now) {
             log::debug!("the store could not be pruned: {error}");
         }
         self.unpruned = 0;
+        self.written = Written::default();
     }
 
     /// The connection closes before the lock opens.
