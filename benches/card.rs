@@ -144,26 +144,26 @@ impl Day {
         let (wall, now) = (START + second, self.start + Duration::from_secs(second));
         self.ledger.tick_at(&self.store, wall, now);
         // Of an hour that is over, the names.
-        if second % HOUR == 0 {
+        if second.is_multiple_of(HOUR) {
             self.written();
         }
         // Within half a minute the kernel writes the log's index by itself.
-        if second % 30 == 0 {
+        if second.is_multiple_of(30) {
             File::open(&self.index)
                 .and_then(|index| index.sync_all())
                 .expect("the log's index");
         }
-        if second % REPORT == 0 {
+        if second.is_multiple_of(REPORT) {
             self.report(second);
         }
         if second % SNAPSHOT == 120 {
             self.snapshot(second);
         }
         // 200 other events and 24 switches.
-        if second % 430 == 0 {
+        if second.is_multiple_of(430) {
             self.happened(wall, "pool-notice", "a pool has something to say to people");
         }
-        if second % HOUR == 0 {
+        if second.is_multiple_of(HOUR) {
             self.switched(wall, &pool);
         }
     }
@@ -172,7 +172,7 @@ impl Day {
         // One in a hundred meets the pool's difficulty, few are refused.
         let (outcome, by) = match turn % 101 {
             0 => (Outcome::Accepted, Judge::Pool),
-            1 if turn % 7 == 0 => (Outcome::Stale, Judge::Appliance),
+            1 if turn.is_multiple_of(7) => (Outcome::Stale, Judge::Appliance),
             _ => (Outcome::Local, Judge::Appliance),
         };
         let judged = Judged {

@@ -41,6 +41,7 @@ pub mod pulse;
 pub mod rate;
 pub mod refuge;
 pub mod registry;
+mod renewal;
 pub mod report;
 pub mod rules;
 pub mod silence;

@@ -18,6 +18,7 @@ mod question;
 use crate::clock::{Clock, unix_now};
 use crate::config::Central;
 use crate::events::{Code, Events, Subject};
+use crate::renewal::Stored;
 use crate::store::{Store, StoredSnapshot};
 use crate::update::{Updatable, Updates};
 use question::{Fault, Question};
@@ -117,6 +118,7 @@ pub struct Sync {
     ranking: watch::Sender<Ranking>,
     view: watch::Sender<SyncView>,
     updates: Option<Updates>,
+    stored: Stored,
     notes: (SyncSender<Note>, Receiver<Note>),
     /// The number of the newest question.
     question: u64,
@@ -146,6 +148,7 @@ impl Sync {
             ranking,
             view,
             updates: None,
+            stored: Stored::default(),
             notes: sync_channel(NOTES),
             question: 0,
             waiters: Vec::new(),
@@ -327,7 +330,11 @@ impl Sync {
                 return Err(format!("its snapshot was refused: {text}"));
             }
         };
-        let received_at = unix_now();
+        let (received_at, now) = (unix_now(), self.clock.now());
+        if self.stored.says(&snapshot.entries, now) {
+            self.put_in_force(snapshot, received_at);
+            return Ok(());
+        }
         self.store
             .save_snapshot(snapshot.sequence, received_at, envelope)
             .map_err(|error| {
@@ -336,6 +343,7 @@ impl Sync {
                     snapshot.sequence
                 )
             })?;
+        self.stored.is(&snapshot.entries, now);
         let text = format!("{} entries", snapshot.entries.len());
         let subject = Subject::Snapshot(snapshot.sequence);
         self.put_in_force(snapshot, received_at);
