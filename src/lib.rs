@@ -14,6 +14,7 @@
 //! | [`workers`] | says which workers may come in | one thread that hashes |
 //! | [`tls`] | encrypts both sides | files of certificates |
 //! | [`doctor`] | finds the usual mistakes | everything, and changes nothing |
+//! | [`operator`] | does what the operator asks for, and knows who that is | lanes, the sync thread, the image's units |
 //! | [`ledger`], [`registry`], [`events`] | the books | memory, the store's queue |
 //! | [`history`] | the past, for charts | the store, reading only |
 //! | [`view`], [`status`] | what people see | the books, never the store |

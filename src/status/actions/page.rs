@@ -255,7 +255,10 @@ fn of_lane(out: &mut String, token: &str, what: &str, lane: &AlgorithmStatus) {
 
 /// A pool with several coins is listed with each, if that matters.
 fn pools(out: &mut String, lane: &AlgorithmStatus, with_coins: bool) {
-    out.push_str("<p><label>Pool <select name=pool>");
+    out.push_str(match with_coins {
+        true => "<p><label>Work for <select name=pool>",
+        false => "<p><label>Never work for <select name=pool>",
+    });
     let mut listed: Vec<&str> = Vec::new();
     for candidate in &lane.candidates {
         if !with_coins && listed.contains(&&*candidate.pool) {
