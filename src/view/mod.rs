@@ -104,6 +104,7 @@ impl Views {
     fn store(&self) -> StoreStatus {
         StoreStatus {
             bytes: store_bytes(self.store.path()),
+            power_cuts: self.store.power_cuts(),
             elsewhere: self.elsewhere.clone(),
             dropped: self.store.dropped(),
             last_error: self.store.last_error(),

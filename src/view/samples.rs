@@ -72,6 +72,7 @@ pub fn healthy() -> Status {
         refused_workers: Vec::new(),
         store: StoreStatus {
             bytes: None,
+            power_cuts: 0,
             elsewhere: None,
             dropped: 0,
             last_error: None,

@@ -206,6 +206,9 @@ pub struct MinerCounts {
 pub struct StoreStatus {
     /// Its file, with what is not merged into it yet; absent if it cannot be seen.
     pub bytes: Option<u64>,
+    /// Times that the machine lost its power or was reset under the running appliance, since
+    /// the store was made.
+    pub power_cuts: u64,
     /// Why the books are not kept where farm.toml says; absent if they are.
     pub elsewhere: Option<String>,
     /// Records that did not fit the writer's queue.

@@ -228,6 +228,12 @@ fn store(status: &Status) -> Vec<Family<'_>> {
             flag(store.elsewhere.is_some()),
         ),
         plain(
+            "smart_mining_power_cuts",
+            Kind::Counter,
+            "Times that the machine lost its power, since the store was made.",
+            store.power_cuts as f64,
+        ),
+        plain(
             "smart_mining_store_dropped",
             Kind::Counter,
             "Records that did not fit the store's queue.",
