@@ -5,8 +5,8 @@
 
 use crate::history::{Range, Series, Today};
 use crate::view::Views;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -27,6 +27,8 @@ pub struct Archive {
     views: Arc<Views>,
     read: watch::Sender<Read>,
     reading: Arc<AtomicBool>,
+    /// When the first visitor came: nobody waits longer than a moment from then on.
+    first: OnceLock<Instant>,
 }
 
 impl Archive {
@@ -35,6 +37,7 @@ impl Archive {
             views,
             read: watch::channel((None, Arc::default())).0,
             reading: Arc::default(),
+            first: OnceLock::new(),
         }
     }
 
@@ -46,8 +49,9 @@ impl Archive {
             self.read_again();
         }
         if read.is_none() {
+            let waited = self.first.get_or_init(Instant::now).elapsed();
             // Late is as good as not at all: the next look has it.
-            let _ = tokio::time::timeout(FIRST, reads.changed()).await;
+            let _ = tokio::time::timeout(FIRST.saturating_sub(waited), reads.changed()).await;
         }
         self.read.borrow().1.clone()
     }
