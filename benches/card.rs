@@ -1,7 +1,8 @@
 //! What a large farm's history costs a card: bytes written in a day, and the store's size
 //! after a year. Nothing is waited for: time is an argument.
 //!
-//! `cargo bench --bench card -- [FOLDER] [MINERS] [SHARES]`, with the shares of a miner in a minute; docs/performance.md says how to give it
+//! `cargo bench --bench card -- [FOLDER] [MINERS] [SHARES] [SNAPSHOT]`, with the shares of a miner in
+//! a minute and the seconds between two snapshots that are stored; docs/performance.md says how to give it
 //! a file system of its own, and what came out.
 
 use smart_mining_core::sv1::{Judge, Judged, Outcome};
@@ -26,8 +27,6 @@ const HOUR: u64 = 3600;
 const TICK: u64 = 5;
 /// How often it reports.
 const REPORT: u64 = 300;
-/// How often a snapshot says something that is worth to be stored.
-const SNAPSHOT: u64 = 300;
 const POOLS: [&str; 3] = [
     "first-pool.example",
     "second-pool.example",
@@ -43,9 +42,13 @@ fn main() {
         let word = arguments.next();
         word.map_or(otherwise, |word| word.parse().expect("a number"))
     };
-    let (miners, shares) = (number(5000), number(8));
+    let (miners, shares, snapshots) = (number(5000), number(8), number(600));
     let folder = tempfile::tempdir_in(folder).expect("a folder");
-    a_day(&folder.path().join("day.sqlite"), miners, shares);
+    a_day(
+        &folder.path().join("day.sqlite"),
+        miners,
+        [shares, snapshots],
+    );
     a_year(&folder.path().join("year.sqlite"), miners);
 }
 
@@ -80,7 +83,7 @@ impl Written {
 }
 
 /// A farm's day: shares, reports that central takes, snapshots, events, switches.
-fn a_day(path: &Path, miners: usize, shares: usize) {
+fn a_day(path: &Path, miners: usize, [shares, snapshots]: [usize; 2]) {
     let (store, _) = Store::open(path).expect("a new store");
     store.count_for_reports();
     let clock = Clock::start();
@@ -97,6 +100,7 @@ fn a_day(path: &Path, miners: usize, shares: usize) {
             .collect(),
         start: clock.now(),
         shares: shares as u64,
+        snapshots: snapshots as u64,
         index: with_suffix(path, "-shm"),
         ledger,
         store,
@@ -125,6 +129,7 @@ fn a_day(path: &Path, miners: usize, shares: usize) {
 struct Day {
     names: Vec<String>,
     shares: u64,
+    snapshots: u64,
     start: Instant,
     index: PathBuf,
     ledger: Ledger,
@@ -156,7 +161,7 @@ impl Day {
         if second.is_multiple_of(REPORT) {
             self.report(second);
         }
-        if second % SNAPSHOT == 120 {
+        if second % self.snapshots == 120 {
             self.snapshot(second);
         }
         // 200 other events and 24 switches.
