@@ -77,7 +77,8 @@ async fn a_release_that_was_rolled_back_is_halted_at_central_and_not_tried_again
     std::fs::write(&outcome, text).expect("written");
     appliance.start_again();
     let halted = "SELECT halted, halted_reason FROM releases";
-    let reason = "rolled back by 1 of 1 farms and kept by none; 1 of these is enough";
+    let reason = "rolled back by 1 of 1 farms that tried it on test-board, \
+                  and kept by none; 1 of these is enough";
     until("central halts it", || {
         central.sql(halted) == format!("t|{reason}")
     })

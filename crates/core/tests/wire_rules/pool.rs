@@ -206,11 +206,11 @@ fn unknown_notifications_and_stray_answers_are_tolerated() {
 fn a_refused_login_is_told_in_the_pools_words() {
     let mut wire = PoolWire::new(login());
     wire.hear(SUBSCRIBED);
-    wire.hear(r#"{"id":3,"result":false,"error":[24,"No such account",null]}"#);
+    wire.hear(r#"{"id":3,"result":false,"error":[24,"No such user",null]}"#);
     let Some(Failure::LoginRefused(words)) = failure(&mut wire) else {
         panic!("refused");
     };
-    assert!(words.contains("No such account"));
+    assert!(words.contains("No such user"));
     let mut wire = PoolWire::new(login());
     wire.hear(r#"{"id":2,"result":null,"error":"banned"}"#);
     assert!(matches!(failure(&mut wire), Some(Failure::LoginRefused(_))));
@@ -428,14 +428,14 @@ fn answered(wire: &mut PoolWire, shares: u32, apart: Duration, rest: &str) -> Op
 #[test]
 fn a_pool_that_accepts_no_share_at_all_is_down_however_well_it_talks() {
     let (no, yes) = (
-        r#""result":null,"error":[20,"account is banned",null]"#,
+        r#""result":null,"error":[20,"the user is banned",null]"#,
         r#""result":true,"error":null"#,
     );
     let mut wire = PoolWire::logged_in();
     assert_eq!(answered(&mut wire, REFUSED_IN_A_ROW - 1, secs(2), no), None);
     assert_eq!(
         answered(&mut wire, 1, secs(2), no),
-        Some(Failure::Refusing("account is banned".into()))
+        Some(Failure::Refusing("the user is banned".into()))
     );
     // One accept among many is a bad pool, but not a hopeless one.
     let mut wire = PoolWire::logged_in();
