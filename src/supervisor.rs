@@ -30,6 +30,7 @@ use crate::workers::Workers;
 use crate::{listener, refuge, rules, status, tls};
 use anyhow::Context;
 use smart_mining_core::Algorithm;
+use smart_mining_page::words::minute;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +56,7 @@ pub async fn run(
     let (store, opened, elsewhere) = refuge::open(&config.store.path)?;
     let events = Arc::new(Events::new(store.clone()));
     tell_recovery(&events, &opened);
+    tell_power_cut(&events, &opened, &config.farm.name);
     let is_elsewhere = elsewhere.is_some();
     if let Some(why) = &elsewhere {
         events.record(Code::StoreUnusable, Subject::Store, why.as_str());
@@ -211,6 +213,16 @@ fn tell_recovery(events: &Events, opened: &Opened) {
             recovered.moved_to.display()
         );
         events.tell(Code::StoreRecovered, Subject::Store, text);
+    }
+}
+
+fn tell_power_cut(events: &Events, opened: &Opened, farm: &str) {
+    if let Some(seen) = opened.power_cuts.last_seen {
+        let (seen, all) = (minute(seen), opened.power_cuts.all);
+        let text = format!(
+            "the machine lost its power or was reset some time after {seen} UTC; {all} times since the store was made"
+        );
+        events.record(Code::PowerCut, Subject::Farm(farm), text);
     }
 }
 

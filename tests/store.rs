@@ -3,7 +3,8 @@
 use rusqlite::Connection;
 use smart_mining_proxy::counts::Counts;
 use smart_mining_proxy::store::{
-    Alive, Books, Decision, Limits, MinuteTotal, Opened, Record, Store, StoreError, Waiting, schema,
+    Alive, Books, Decision, Limits, MinuteTotal, Opened, PowerCuts, Record, Store, StoreError,
+    Waiting, schema,
 };
 use smart_mining_wire::report::FarmState;
 use smart_mining_wire::{Algorithm, Report};
@@ -922,24 +923,29 @@ fn cut(place: &Place, boot: &str) -> Place {
 fn a_power_cut_is_told_from_a_stop_and_from_a_crash() {
     let place = Place::new();
     let (store, opened) = place.open();
-    assert_eq!((opened.power_cuts, store.power_cuts()), (0, 0));
+    assert_eq!((opened.power_cuts.all, store.power_cuts()), (0, 0));
     store.close().expect("closed");
     // Stopped in order.
     let (store, opened) = place.open();
-    assert_eq!(opened.power_cuts, 0);
+    assert_eq!(opened.power_cuts, PowerCuts::default());
     // The program ended, and the machine went on.
     let this_boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot");
     let after = cut(&place, this_boot.trim());
-    assert_eq!(after.open().1.power_cuts, 0);
+    assert_eq!(after.open().1.power_cuts, PowerCuts::default());
     // The machine itself went.
     let after = cut(&place, "another boot");
     let (again, opened) = after.open();
-    assert_eq!((opened.power_cuts, again.power_cuts()), (1, 1));
+    assert_eq!((opened.power_cuts.all, again.power_cuts()), (1, 1));
+    assert!(opened.power_cuts.last_seen.is_some());
     drop(again);
-    assert_eq!(after.open().1.power_cuts, 1, "it is counted once");
+    let counted = PowerCuts {
+        all: 1,
+        last_seen: None,
+    };
+    assert_eq!(after.open().1.power_cuts, counted, "it is counted once");
     let (_again, _) = after.open();
     let twice = cut(&after, "a third boot");
-    assert_eq!(twice.open().1.power_cuts, 2);
+    assert_eq!(twice.open().1.power_cuts.all, 2);
     drop(store);
 }
 

@@ -34,6 +34,7 @@ codes! {
     Listening = "listening", Info;
     Started = "started", Info;
     Stopped = "stopped", Info;
+    PowerCut = "power-cut", Warn;
     StoreRecovered = "store-recovered", Warn;
     StoreUnusable = "store-unusable", Warn;
     RouteChanged = "route-changed", Info;

@@ -27,7 +27,7 @@ pub use outbox::{OutboxState, Waiting};
 pub use past::StepTotal;
 pub use peek::stored_snapshots;
 pub use reader::Reader;
-pub use runs::{Alive, Run};
+pub use runs::{Alive, PowerCuts, Run};
 pub use types::{
     Books, Decision, DecisionRow, EventRow, Limits, MinerCount, MinuteTotal, Opened, Record,
     Recovered, StoredSnapshot, WorkerTotal,
@@ -123,7 +123,7 @@ impl Store {
         let inner = Inner {
             path: path.to_owned(),
             shared,
-            power_cuts: ready.opened.power_cuts,
+            power_cuts: ready.opened.power_cuts.all,
             commands: Mutex::new(Some(commands)),
             writer: Mutex::new(Some(thread)),
         };

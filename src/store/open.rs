@@ -107,7 +107,7 @@ fn ready(
     let power_cuts = runs::begin(&mut connection, unix_now()).unwrap_or_else(|error| {
         // A farm mines without that count, too.
         log::warn!("the start could not be written down: {error}");
-        0
+        runs::PowerCuts::default()
     });
     Ready {
         connection,

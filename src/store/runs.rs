@@ -45,18 +45,28 @@ fn boot() -> String {
     text.trim().to_owned()
 }
 
-/// A run begins. How many power cuts there were.
-pub(super) fn begin(db: &mut Connection, now: u64) -> rusqlite::Result<u64> {
+/// What is known of power cuts as a run begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PowerCuts {
+    /// Found at starts, since the store was made.
+    pub all: u64,
+    /// The run before ended by one: its last sign of life, in unix seconds.
+    pub last_seen: Option<u64>,
+}
+
+/// A run begins.
+pub(super) fn begin(db: &mut Connection, now: u64) -> rusqlite::Result<PowerCuts> {
     let boot = boot();
     let transaction = db.transaction()?;
-    let last: Option<(String, bool)> = transaction
+    let last: Option<(String, bool, i64)> = transaction
         .query_row(
-            "SELECT boot, clean FROM runs ORDER BY id DESC LIMIT 1",
+            "SELECT boot, clean, seen_at FROM runs ORDER BY id DESC LIMIT 1",
             (),
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?;
-    if last.is_some_and(|(before, clean)| !clean && before != boot) {
+    let cut = last.filter(|(before, clean, _)| !clean && *before != boot);
+    if cut.is_some() {
         let add = "INSERT INTO meta (key, value) VALUES (?1, '1')
                    ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + 1";
         transaction.execute(add, [POWER_CUTS])?;
@@ -67,9 +77,12 @@ pub(super) fn begin(db: &mut Connection, now: u64) -> rusqlite::Result<u64> {
     transaction.execute(insert, row)?;
     let old = "DELETE FROM runs WHERE id <= (SELECT max(id) FROM runs) - ?1";
     transaction.execute(old, [KEPT])?;
-    let cuts = power_cuts(&transaction)?;
+    let all = power_cuts(&transaction)?;
     transaction.commit()?;
-    Ok(cuts)
+    Ok(PowerCuts {
+        all,
+        last_seen: cut.and_then(|(_, _, seen)| seen.try_into().ok()),
+    })
 }
 
 fn power_cuts(db: &Connection) -> rusqlite::Result<u64> {

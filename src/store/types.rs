@@ -1,6 +1,6 @@
 //! What goes in and what comes out.
 
-use super::runs::Alive;
+use super::runs::{Alive, PowerCuts};
 use crate::counts::Counts;
 use smart_mining_core::share::WorkerName;
 use smart_mining_wire::Algorithm;
@@ -17,8 +17,7 @@ pub struct Opened {
     pub candidates: Vec<StoredSnapshot>,
     /// Set when a store was moved aside: damaged, or a newer release's.
     pub recovered: Option<Recovered>,
-    /// Found at starts, since the store was made.
-    pub power_cuts: u64,
+    pub power_cuts: PowerCuts,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
