@@ -89,6 +89,14 @@ impl About {
 
 type Outcome = Result<(Code, About, Done), Trouble>;
 
+fn last_pool(algorithm: Algorithm, pool: &str) -> Trouble {
+    let detail = format!(
+        "{pool} is the only pool that is left for {algorithm}: its miners would have no work"
+    );
+    let remedy = "include another one first, or add a pool or an account to farm.toml";
+    Trouble::new(409, "last-pool", detail, remedy)
+}
+
 struct Work<'v> {
     views: &'v Arc<Views>,
     by: IpAddr,
@@ -187,21 +195,17 @@ impl Work<'_> {
 
     fn exclude(&self, algorithm: Algorithm, pool: &str, minutes: Option<u64>) -> Outcome {
         let lane = self.lane(algorithm)?;
-        let was_excluded = lane.excluded.iter().any(|it| it.pool == pool);
-        if !was_excluded && lane.candidates.iter().all(|it| it.pool != pool) {
+        let known = lane.candidates.iter().map(|it| &it.pool);
+        let mut known = known.chain(lane.excluded.iter().map(|it| &it.pool));
+        if known.all(|it| it != pool) {
             return Err(no_such_pool(&lane, pool, None));
         }
-        if !was_excluded && lane.candidates.iter().all(|it| it.pool == pool) {
-            return Err(Trouble::new(
-                409,
-                "last-pool",
-                format!(
-                    "{pool} is the only pool that is left for {algorithm}: its miners would have no work"
-                ),
-                "include another one first, or add a pool or an account to farm.toml",
-            ));
-        }
         self.wish(algorithm, |wishes, now| {
+            // The lane may not have heard yet of what was excluded a moment ago.
+            let stays = |it: &str| it != pool && !wishes.excludes(it);
+            if !wishes.excludes(pool) && !lane.candidates.iter().any(|it| stays(&it.pool)) {
+                return Err(last_pool(algorithm, pool));
+            }
             wishes.excluded.retain(|excluded| excluded.pool != pool);
             if wishes.excluded.len() >= MOST_EXCLUDED {
                 let detail = format!("{MOST_EXCLUDED} pools are excluded already");
