@@ -30,7 +30,7 @@ use crate::workers::Workers;
 use crate::{listener, refuge, rules, status, tls};
 use anyhow::Context;
 use smart_mining_core::Algorithm;
-use smart_mining_page::words::minute;
+use smart_mining_page::words::{day, minute};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -218,9 +218,9 @@ fn tell_recovery(events: &Events, opened: &Opened) {
 
 fn tell_power_cut(events: &Events, opened: &Opened, farm: &str) {
     if let Some(seen) = opened.power_cuts.last_seen {
-        let (seen, all) = (minute(seen), opened.power_cuts.all);
+        let (day, seen, all) = (day(seen), minute(seen), opened.power_cuts.all);
         let text = format!(
-            "the machine lost its power or was reset some time after {seen} UTC; {all} times since the store was made"
+            "the machine lost its power or was reset some time after {day}, {seen} UTC; {all} times since the store was made"
         );
         events.record(Code::PowerCut, Subject::Farm(farm), text);
     }

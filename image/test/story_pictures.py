@@ -2,6 +2,7 @@
 
 import html
 import os
+import re
 import time
 
 from farm import FARM_TOML, FOLDER, POOL_PORT, Running, accepted, appliance, fetch, story
@@ -14,6 +15,8 @@ EDITOR = "background:#fff;color:#000;font:15px/1.4 monospace;margin:0;padding:16
 
 
 def keep(name, text):
+    # As a file it has nobody to ask for what changed.
+    text = re.sub(r"<script.*?</script>|<noscript>.*?</noscript>", "", text, flags=re.S)
     with open(os.path.join(OUT, f"{name}.html"), "w", encoding="utf-8") as file:
         file.write(text)
 

@@ -170,6 +170,23 @@ mod tests {
     }
 
     #[test]
+    fn no_two_labels_of_the_time_are_the_same() {
+        let points = points(0..72);
+        for hours in [24, 60, 72] {
+            let chart = Chart {
+                to: hours * HOUR,
+                ..day(&points, &[])
+            };
+            let picture = figure(&chart);
+            let labels = picture.split("text-anchor=middle>").skip(1);
+            let labels: Vec<&str> = labels.filter_map(|it| it.split('<').next()).collect();
+            let days = labels.iter().filter(|it| it.ends_with("Jan"));
+            assert_eq!(days.count() as u64, (hours - 1) / 24, "{labels:?}");
+            assert!(labels.len() >= 4, "{labels:?}");
+        }
+    }
+
+    #[test]
     fn a_chart_says_in_words_what_it_shows() {
         let points = points(0..4);
         let switches = [Switch {

@@ -50,17 +50,15 @@ fn x(chart: &Chart<'_>, at: u64) -> f64 {
 }
 
 fn times(out: &mut String, chart: &Chart<'_>) {
-    let days = chart.to.saturating_sub(chart.from) > 2 * 86_400;
     for at in ticks(chart.from, chart.to) {
         let x = x(chart, at);
         // Labels at the edges would be cut.
         if !(16.0..=WIDTH - 16.0).contains(&x) {
             continue;
         }
-        let label = if days {
-            words::day(at)
-        } else {
-            words::minute(at)
+        let label = match at % 86_400 {
+            0 => words::day(at),
+            _ => words::minute(at),
         };
         let _ = write!(
             out,
