@@ -9,8 +9,9 @@ use smart_mining_core::{Duration, Instant};
 use smart_mining_wire::Entry;
 
 const LONGEST: Duration = Duration::from_secs(600);
-/// What central takes for no change: of a price, as a fraction, and of a margin.
-const NOISE: f64 = 0.005;
+/// Of a price, as a fraction: less than what routing asks for a change of the pool of one
+/// coin (3 %), so that the stored ranking would choose alike. And of a margin.
+const NOISE: f64 = 0.02;
 const MARGIN_NOISE: f64 = 0.05;
 
 /// What the newest stored snapshot says.
@@ -68,12 +69,12 @@ mod tests {
         assert!(!stored.says(&ranking, at(0)), "nothing is stored yet");
         stored.is(&ranking, at(0));
         assert!(stored.says(&ranking, at(599)) && !stored.says(&ranking, at(600)));
-        let noise = [entry("a", 4.01e-14), entry("b", 3e-14)];
+        let noise = [entry("a", 4.05e-14), entry("b", 3e-14)];
         assert!(stored.says(&noise, at(60)));
         let mut dearer = ranking.clone();
         dearer[1].pool.fee = 0.02;
         for news in [
-            vec![entry("a", 4.03e-14), entry("b", 3e-14)],
+            vec![entry("a", 4.12e-14), entry("b", 3e-14)],
             vec![entry("a", 4e-14), entry("b", f64::NAN)],
             vec![entry("b", 3e-14), entry("a", 4e-14)],
             vec![entry("a", 4e-14)],
