@@ -126,12 +126,15 @@ def one_glance_tells_how_each_farm_fares(fleet, browser):
     for state in STATES:
         farm = f"page-{state}"
         fleet.enrol(farm)
-        if state != "new":
-            told = "mining" if state in ("silent", "disabled") else state
+        # One that is silent has not been heard by this API, which would write down that it was just here.
+        if state not in ("new", "silent"):
+            told = "mining" if state == "disabled" else state
             fleet.tell(farm, fleet.report(farm, told))
     fleet.ask("PATCH", "/api/v1/farms/page-disabled", OPERATOR, {"disabled": True})
-    fleet.sql("UPDATE farm_state SET (last_seen_at, reported_at) = (now() - interval '5 hours', now() - interval '5 hours')"
-              " WHERE farm = (SELECT id FROM farms WHERE name = 'page-silent')")
+    fleet.sql("INSERT INTO farm_state (farm, last_seen_at, reported_at, report)"
+              " SELECT silent.id, now() - interval '5 hours', now() - interval '5 hours', state.report"
+              " FROM farms AS silent, farms AS mining JOIN farm_state AS state ON state.farm = mining.id"
+              " WHERE silent.name = 'page-silent' AND mining.name = 'page-mining'")
     browser.size("desktop")
     browser.open("/fleet?q=page-")
     # What is shown may be some seconds old; it looks again by itself.
