@@ -204,6 +204,9 @@ def without_central_it_mines_from_cache(farm, browser):
 def a_ranking_of_another_s_is_trouble(farm, browser):
     farm.publish({"pool-a": 9.9e-5, "pool-b": 1.0e-5}, key=farm.other_key)
     until("it is refused", lambda: farm.state() == "trouble")
+    # A part of the page may be some seconds old.
+    browser.open()
+    browser.until_text("#state", "trouble")
     look(browser, "trouble")
     browser.open()
     text = browser.text("#trouble")

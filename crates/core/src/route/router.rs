@@ -350,7 +350,11 @@ impl Router {
             .unwrap_or(best);
         let snapshots = self.follow_lead(leader.candidate, sequence, now)?;
         let (pool, lead, needed) = (&leader.candidate.pool, words(leader.percent), leader.needed);
-        let why = format!("{pool} {lead}, needed {needed} %, seen in {snapshots} snapshots");
+        let seen = match snapshots {
+            1 => String::from("1 snapshot"),
+            more => format!("{more} snapshots"),
+        };
+        let why = format!("{pool} {lead}, needed {needed} %, seen in {seen}");
         Some(self.go(leader.candidate, Rule::Profit, why, now))
     }
 
